@@ -1,0 +1,13 @@
+# One gtest binary per folder (src/NAME/**_test.cpp -> NAME_test), all registered with ctest.
+find_package(GTest REQUIRED)
+get_property(folders GLOBAL PROPERTY OCTET_FOLDERS)
+foreach(name ${folders})
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*_test.cpp)
+  octet_isa_flags(${tests})
+  if(tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE octet_${name} GTest::gtest_main GTest::gmock)
+    target_compile_definitions(${name}_test PRIVATE OCTET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" OCTET_BINARY_DIR="${CMAKE_BINARY_DIR}")
+    add_test(NAME unit.${name} COMMAND ${name}_test)
+  endif()
+endforeach()

@@ -1,0 +1,50 @@
+// out[m,n] = round((act(sum_k a[m,k] * w[n,k] * alpha[n] + bias[n]) * mul[n] + residual[m,n]) / out_scale[n])
+//
+// a: e4m3, f16, bf16 or f32 [m, k] row-major, row stride k. w: [n, k] row-major, packed once by pack(). Products exact, accumulated
+// in f32; alpha, bias, act, mul, residual and the division in f32; one rounding to the output type (f16, bf16, f32, or e4m3
+// with saturation). Result bits do not depend on m, on the position of a row, or on the number of threads.
+// Error before the last rounding: <= (k + 8) * 2^-24 * sum_k |a*w*alpha| (+ 4 ulp of the activation).
+// The ladder from the simple to the fast kernel: docs/kernels/gemm.md.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/error.h"
+#include "numeric/dtype.h"
+
+namespace octet::cpu {
+
+enum class Act : uint8_t { kNone = 0, kQuickGelu, kGeluErf, kGeluTanh };  // values of plan::Activation
+
+struct GemmProblem {
+  DType a = DType::e4m3, w = DType::e4m3, out = DType::f16;   // a == w
+  int64_t n = 0, k = 0;
+  Act act = Act::kNone;
+  bool residual = false;
+};
+struct GemmArgs {
+  const void* a;
+  int64_t m;
+  const void* packed;          // from pack()
+  const float* alpha;          // [n]
+  const float* bias;           // [n], zeros if none
+  const float* mul;            // [n]; mul[n] / out_scale[n] already combined is NOT done: both are given
+  const float* inv_out_scale;  // [n], 1 / out_scale rounded to f32; ones for float outputs
+  const void* residual;        // [m, n] of the output dtype (float outputs only) or nullptr; may alias out
+  void* out;                   // [m, n] row-major, row stride n
+  void* scratch;               // this thread's scratch_bytes(), 64-byte aligned
+};
+struct GemmKernel {
+  std::string_view name;       // gemm_<a>_<w>_<compute>_<isa>
+  uint32_t isa;
+  Refusal (*accepts)(const GemmProblem&);
+  size_t (*packed_bytes)(const GemmProblem&);
+  void (*pack)(const GemmProblem&, const void* w, void* packed);           // packed is 64-byte aligned
+  size_t (*scratch_bytes)(const GemmProblem&, int64_t max_m, int threads); // per thread
+  void (*run)(const GemmProblem&, const GemmArgs&, int thread, int threads);  // this thread's static share
+};
+std::span<const GemmKernel> gemm_kernels();      // best first; the last accepts everything
+
+}  // namespace octet::cpu

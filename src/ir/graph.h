@@ -1,0 +1,94 @@
+// The typed graph: values and nodes in topological order. Single assignment: a value has one producer (a node, a graph
+// input, or a constant). Text form: ir/text.h. Next: ops/list.h for the operators, passes/pipeline.h for what changes it.
+#pragma once
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/op.h"
+#include "ir/types.h"
+
+namespace octet {
+
+using ValueId = int32_t;
+using NodeId = int32_t;
+inline constexpr int32_t kNone = -1;
+
+struct Value {
+  std::string name;                     // unique in the graph
+  std::optional<TensorType> type;       // declared for inputs and constants, inferred for the rest
+  std::optional<Shape> shape_value;     // see Inferred
+  std::optional<HostTensor> constant;   // an initializer, or a folded result
+  NodeId producer = kNone;
+};
+
+struct Node {
+  std::string name;                     // may be empty
+  Op op;
+  std::vector<ValueId> inputs;          // kNone: omitted optional input
+  std::vector<ValueId> outputs;
+  std::vector<std::string> source;      // names of the ONNX nodes this one stands for (itself at import)
+  bool dead = false;                    // removed by a pass; skipped everywhere, dropped by compact()
+  template <class T>
+  const T* as() const { return op.as<T>(); }
+};
+
+class Graph {
+ public:
+  std::string name;
+  std::string producer;                 // producer_name of the ONNX file
+  int opset = 20;                       // of domain ""
+  std::map<std::string, std::string> metadata;
+  std::vector<ValueId> inputs, outputs;
+
+  // Building. Names are made unique by a suffix if taken; "" gives a generated one.
+  ValueId add_input(std::string value_name, TensorType type);
+  ValueId add_constant(std::string value_name, HostTensor tensor);
+  ValueId add_value(std::string value_name);
+  // Appends a node with one new output named `value_name` and returns that value.
+  ValueId add(Op op, std::vector<ValueId> in, std::string value_name = {}, std::string node_name = {});
+  NodeId add_node(Node node);           // appended as is; sets the outputs' producer
+  // Inserts before position `before` (a NodeId): ids of that node and later ones change by one, so ids held elsewhere are
+  // stale; passes that insert should collect first or use append + sort().
+  void mark_output(ValueId value) { outputs.push_back(value); }
+
+  // Reading.
+  size_t value_count() const { return values_.size(); }
+  const Value& value(ValueId id) const { return values_.at(static_cast<size_t>(id)); }
+  Value& value(ValueId id) { return values_.at(static_cast<size_t>(id)); }
+  size_t node_count() const { return nodes_.size(); }
+  const Node& node(NodeId id) const { return nodes_.at(static_cast<size_t>(id)); }
+  Node& node(NodeId id) { return nodes_.at(static_cast<size_t>(id)); }
+  ValueId find(const std::string& value_name) const;  // kNone if absent
+  const Node* producer_of(ValueId id) const;           // nullptr for inputs, constants, kNone
+  const HostTensor* constant_of(ValueId id) const;     // nullptr if not constant (or kNone)
+  // Live consumers of every value, by node id, each listed once per use; index by ValueId. O(graph).
+  std::vector<std::vector<NodeId>> consumers() const;
+  bool is_output(ValueId id) const;
+
+  // Changing.
+  void replace_uses(ValueId from, ValueId to);          // in live nodes and graph outputs
+  void erase(NodeId id) { node(id).dead = true; }
+  int remove_dead();                                    // marks nodes no output depends on; returns how many
+  void sort();                                          // topological order; throws Error{kInvalid} naming a cycle; drops dead nodes
+  void rename(ValueId id, std::string value_name);
+
+ private:
+  std::string unique(std::string value_name);
+  std::deque<Value> values_;
+  std::deque<Node> nodes_;
+  std::map<std::string, ValueId, std::less<>> by_name_;
+};
+
+// Runs every rule in order, filling types and shape_values. Returns all violations instead of throwing for them.
+struct TypeViolation {
+  std::string node, op, rule, what, fix;
+  std::vector<std::string> producers;                   // "tensor f16 <- node `X` (Cast)", one a float input
+};
+std::vector<TypeViolation> infer_types(Graph& graph);
+// Throws one Error{kInvalid} that lists every violation.
+void check_types(Graph& graph);
+
+}  // namespace octet
