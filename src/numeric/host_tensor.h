@@ -31,14 +31,15 @@ class HostTensor {
   template <class T>
   std::span<const T> as() const;  // raw elements; sizeof(T) must be size_of(dtype). Views may be unaligned: see at()
   template <class T>
-  std::span<T> mut();             // owned tensors only; copies first if the bytes are shared
+  std::span<T> mut();             // a view, or bytes shared with another tensor, are copied first (copy on write)
   std::byte* mutable_data();      // likewise
   HostTensor reshaped(std::vector<int64_t> dims) const;  // same bytes, other dims of the same count
 
-  // Element i converted exactly to double / int64 (i64 through at_int). Slow; for constants and references.
+  // Element i converted exactly to double / int64 (i64 through at_int; there, floats truncate to zero and saturate, NaN
+  // is 0). i is checked. Slow; for constants and references.
   double at(int64_t i) const;
   int64_t at_int(int64_t i) const;
-  // Stores `value` rounded once (nearest even; e4m3/e5m2 saturate) to the dtype.
+  // Stores `value` rounded once (nearest even; e4m3, e5m2, e8m0 and integers saturate; an integer NaN is 0; bool: != 0).
   void set(int64_t i, double value);
   void set_int(int64_t i, int64_t value);
   bool same_bytes(const HostTensor& other) const;  // dtype, dims and every byte equal
