@@ -59,7 +59,7 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string name() const = 0;          // "cpu (amx)"
-  virtual std::unique_ptr<Executable> prepare(std::shared_ptr<const plan::Plan> plan, const PrepareOptions& options) const = 0;
+  virtual std::shared_ptr<const Executable> prepare(std::shared_ptr<const plan::Plan> plan, const PrepareOptions& options) const = 0;
 };
 
 }  // namespace octet
