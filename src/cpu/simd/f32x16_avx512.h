@@ -1,0 +1,107 @@
+// Sixteen f32 lanes in a zmm register, with loads and stores of every element type the kernels read and write.
+// Same interface as simd/f32x8_avx2.h, so that simd/math.h and the GEMM templates are written once. Include only from ISA files
+// (_avx512, _avx512bf16, _amx): all of it has internal linkage. Next: simd/math.h.
+#pragma once
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "numeric/dtype.h"
+
+namespace octet::cpu {
+namespace {
+
+struct F32x16 {
+  static constexpr int kLanes = 16;
+  using Mask = __mmask16;
+  __m512 v;
+
+  static F32x16 zero() { return {_mm512_setzero_ps()}; }
+  static F32x16 set(float x) { return {_mm512_set1_ps(x)}; }
+  // The first `count` lanes (0 .. 16); the others are zero / untouched.
+  static Mask first(int64_t count) { return static_cast<Mask>(count >= 16 ? 0xffffu : (1u << count) - 1); }
+  static F32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static F32x16 load(const float* p, Mask m) { return {_mm512_maskz_loadu_ps(m, p)}; }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  void store(float* p, Mask m) const { _mm512_mask_storeu_ps(p, m, v); }
+
+  friend F32x16 operator+(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend F32x16 operator-(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend F32x16 operator*(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend F32x16 operator/(F32x16 a, F32x16 b) { return {_mm512_div_ps(a.v, b.v)}; }
+};
+
+inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }    // a * b + c
+inline F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }  // c - a * b
+// As the instructions do: the second operand if either is NaN.
+inline F32x16 min(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }
+inline F32x16 max(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
+inline F32x16 abs(F32x16 a) { return {_mm512_abs_ps(a.v)}; }
+inline F32x16 round_even(F32x16 a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+inline F32x16 scale2(F32x16 a, F32x16 n) { return {_mm512_scalef_ps(a.v, n.v)}; }  // a * 2^n, n integral
+inline __mmask16 less(F32x16 a, F32x16 b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
+inline F32x16 select(__mmask16 m, F32x16 yes, F32x16 no) { return {_mm512_mask_blend_ps(m, no.v, yes.v)}; }
+
+inline F32x16 decode_f16x16(__m256i bits) { return {_mm512_cvtph_ps(bits)}; }
+inline F32x16 decode_bf16x16(__m256i bits) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))}; }
+inline __m256i encode_f16x16(F32x16 x) { return _mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+// By integers and not vcvtneps2pbh, which flushes subnormals. NaN stays NaN (quiet, same sign).
+inline __m256i encode_bf16x16(F32x16 x) {
+  const __m512i bits = _mm512_castps_si512(x.v);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(bits, odd), _mm512_set1_epi32(0x7fff)), 16);
+  const __mmask16 nan = _mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q);
+  rounded = _mm512_mask_or_epi32(rounded, nan, _mm512_srli_epi32(bits, 16), _mm512_set1_epi32(0x40));
+  return _mm512_cvtepi32_epi16(rounded);
+}
+
+// Sixteen codes to f32, exact: subnormal codes and NaN (0x7f, 0xff -> NaN) included.
+inline F32x16 decode_e4m3x16(__m128i codes) {
+  const __m512i c = _mm512_cvtepu8_epi32(codes);
+  const __m512i magnitude = _mm512_and_si512(c, _mm512_set1_epi32(0x7f));
+  const __m512i sign = _mm512_slli_epi32(_mm512_and_si512(c, _mm512_set1_epi32(0x80)), 24);
+  __m512i bits = _mm512_add_epi32(_mm512_slli_epi32(magnitude, 20), _mm512_set1_epi32(120 << 23));
+  const __mmask16 subnormal = _mm512_cmplt_epi32_mask(magnitude, _mm512_set1_epi32(8));
+  const __mmask16 nan = _mm512_cmpeq_epi32_mask(magnitude, _mm512_set1_epi32(0x7f));
+  const __m512 small = _mm512_mul_ps(_mm512_cvtepi32_ps(magnitude), _mm512_set1_ps(0x1p-9f));
+  bits = _mm512_mask_mov_epi32(bits, subnormal, _mm512_castps_si512(small));
+  bits = _mm512_mask_mov_epi32(bits, nan, _mm512_set1_epi32(0x7fc00000));
+  return {_mm512_castsi512_ps(_mm512_or_si512(bits, sign))};
+}
+// Nearest even, saturating at +-448 (infinity too); NaN -> 0x7f with its sign.
+inline __m128i encode_e4m3x16(F32x16 x) {
+  const __m512i sign = _mm512_srli_epi32(_mm512_castps_si512(x.v), 24);
+  const __m512 a = _mm512_min_ps(_mm512_abs_ps(x.v), _mm512_set1_ps(448.f));
+  const __m512i bits = _mm512_castps_si512(a);
+  // Normal: drop 20 mantissa bits with rounding, rebias 127 -> 7. Subnormal: 2^14 + a has its last bit at 2^-9.
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 20), _mm512_set1_epi32(1));
+  __m512i code = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(bits, odd), _mm512_set1_epi32(0x7ffff - (120 << 23))), 20);
+  const __m512i small = _mm512_castps_si512(_mm512_add_ps(a, _mm512_set1_ps(0x1p14f)));
+  const __mmask16 subnormal = _mm512_cmp_ps_mask(a, _mm512_set1_ps(0x1p-6f), _CMP_LT_OQ);
+  code = _mm512_mask_sub_epi32(code, subnormal, small, _mm512_set1_epi32(0x46800000));
+  code = _mm512_mask_mov_epi32(code, _mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q), _mm512_set1_epi32(0x7f));
+  return _mm512_cvtepi32_epi8(_mm512_ternarylogic_epi32(code, sign, _mm512_set1_epi32(0x80), 0xf8));  // code | (sign & 0x80)
+}
+
+// Lanes of an array of `type` (f32, f16, bf16, e4m3) as f32, and back with one rounding.
+inline F32x16 load_as(DType type, const void* base, int64_t index, __mmask16 m) {
+  const auto* bytes = static_cast<const uint8_t*>(base);
+  switch (type) {
+    case DType::f32: return {_mm512_maskz_loadu_ps(m, bytes + index * 4)};
+    case DType::f16: return decode_f16x16(_mm256_maskz_loadu_epi16(m, bytes + index * 2));
+    case DType::bf16: return decode_bf16x16(_mm256_maskz_loadu_epi16(m, bytes + index * 2));
+    default: return decode_e4m3x16(_mm_maskz_loadu_epi8(m, bytes + index));
+  }
+}
+inline void store_as(DType type, void* base, int64_t index, F32x16 x, __mmask16 m) {
+  auto* bytes = static_cast<uint8_t*>(base);
+  switch (type) {
+    case DType::f32: return _mm512_mask_storeu_ps(bytes + index * 4, m, x.v);
+    case DType::f16: return _mm256_mask_storeu_epi16(bytes + index * 2, m, encode_f16x16(x));
+    case DType::bf16: return _mm256_mask_storeu_epi16(bytes + index * 2, m, encode_bf16x16(x));
+    default: return _mm_mask_storeu_epi8(bytes + index, m, encode_e4m3x16(x));
+  }
+}
+
+}  // namespace
+}  // namespace octet::cpu
