@@ -31,6 +31,10 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) fail_io(path, "open");
   const FileDescriptor guard{fd};
+  return map(fd, path);
+}
+
+std::shared_ptr<const MappedFile> MappedFile::map(int fd, const std::filesystem::path& path) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) fail_io(path, "stat");
   if (!S_ISREG(info.st_mode)) fail(Code::kIo, "cannot read {}: not a regular file", path.string());

@@ -14,6 +14,8 @@ namespace octet {
 class MappedFile {
  public:
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);  // regular files only
+  // The same for a file already opened for reading (the descriptor stays the caller's); `path` is only its name.
+  static std::shared_ptr<const MappedFile> map(int fd, const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
