@@ -2,7 +2,7 @@
 # A file's suffix picks its instruction set; every other file is plain x86-64, so one binary runs everywhere.
 set(OCTET_FLAGS_avx2 -mavx2 -mfma -mf16c)
 # -Wno-*uninitialized: g++ 12 reports its own intrinsics' headers (bug 105593).
-set(OCTET_FLAGS_avx512 -Wno-uninitialized -Wno-maybe-uninitialized -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx2 -mfma -mf16c)
+set(OCTET_FLAGS_avx512 "$<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized;-Wno-maybe-uninitialized>" -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vbmi -mavx2 -mfma -mf16c)
 set(OCTET_FLAGS_avx512bf16 ${OCTET_FLAGS_avx512} -mavx512bf16)
 set(OCTET_FLAGS_amx ${OCTET_FLAGS_avx512bf16} -mamx-tile -mamx-bf16 -mamx-int8)
 
