@@ -45,6 +45,7 @@ class InferContext {
   virtual int input_count() const = 0;
   virtual int output_count() const = 0;
   virtual const Operand* input(int i) const = 0;  // nullptr: omitted optional input (also past the end)
+  virtual std::string input_name(int i) const { return "input " + std::to_string(i); }  // for messages: "`pixel_values`"
   // `rule` is the label in the op's head comment ("T1"); `fix` the one change that mends it.
   virtual void violation(std::string_view rule, std::string what, std::string fix = {}) = 0;
   const Operand& in(int i) const;                 // required: throws Error{kInvalid} if omitted
@@ -68,6 +69,7 @@ class Op {
   Op(const OpDef& def, std::shared_ptr<const void> attributes) : def_(&def), attributes_(std::move(attributes)) {}
   const OpDef& def() const { return *def_; }
   std::string_view name() const { return def_->name; }
+  explicit operator bool() const { return def_ != nullptr; }
   const void* attributes() const { return attributes_.get(); }
   template <class T>
   const T* as() const;                            // nullptr unless this is a T
@@ -111,5 +113,8 @@ template <class T>
 const T* Op::as() const {
   return def_ == &op_def<T>() ? static_cast<const T*>(attributes_.get()) : nullptr;
 }
+
+// The same operator with attributes equal bit for bit, as the visitor of `opset` sees them.
+bool same_op(const Op& a, const Op& b, int opset);
 
 }  // namespace octet

@@ -21,10 +21,25 @@ struct Dim {
 };
 using Shape = std::vector<Dim>;
 
-Dim operator*(const Dim& a, const Dim& b);          // symbol * symbol gives a fresh symbol
-std::optional<Dim> divide(const Dim& a, const Dim& b);  // exact quotients only
-Dim product(const Shape& shape);
-Dim fresh_dim();                                    // 1 * "?N", N unique in the process
+Dim operator*(const Dim& a, const Dim& b);          // symbol * symbol gives a fresh symbol; overflow throws Error{kInvalid}
+// Exact quotients only; a symbol by itself cancels (a run with it = 0 has no elements to place). By 0: no quotient.
+std::optional<Dim> divide(const Dim& a, const Dim& b);
+Dim product(const Shape& shape);                    // of the static factors first; 0 wins over every symbol
+Dim fresh_dim();                                    // 1 * "?N", N unique in the process; see FreshDims
+// While one lives, this thread's fresh_dim() gives "?nN" for N = first, first + 1, ...: names that depend on the graph alone.
+class FreshDims {
+ public:
+  explicit FreshDims(int64_t first);
+  ~FreshDims();
+  FreshDims(const FreshDims&) = delete;
+  FreshDims& operator=(const FreshDims&) = delete;
+  static std::optional<int64_t> number(const std::string& symbol);  // N of "?nN"
+
+ private:
+  int64_t next_;
+  FreshDims* outer_;
+  friend Dim fresh_dim();
+};
 bool all_static(const Shape& shape);
 std::vector<int64_t> static_dims(const Shape& shape);  // OCTET_CHECKs all_static
 Shape to_shape(const std::vector<int64_t>& dims);
