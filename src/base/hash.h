@@ -13,6 +13,19 @@ struct Hash128 {
   bool operator==(const Hash128&) const = default;
 };
 Hash128 xxh3_128(std::span<const std::byte> bytes);
+// The same over parts given one after another: update(a), update(b) hashes like xxh3_128(a + b).
+class Hasher128 {
+ public:
+  Hasher128();
+  ~Hasher128();
+  Hasher128(const Hasher128&) = delete;
+  Hasher128& operator=(const Hasher128&) = delete;
+  void update(std::span<const std::byte> bytes);
+  Hash128 digest() const;
+
+ private:
+  void* state_;
+};
 std::string hex(const Hash128& hash);  // 32 digits, high word first
 
 }  // namespace octet

@@ -1,0 +1,103 @@
+// Small synthetic plans for tests: a one-layer text tower and a one-layer image tower which between them use every operation.
+// Weights are uniform in [-0.5, 0.5] from a seed (e4m3 codes of the same range). Dims are odd on purpose.
+#pragma once
+#include <memory>
+#include <random>
+
+#include "numeric/host_tensor.h"
+#include "plan/plan.h"
+
+namespace octet::plan::testing {
+
+class Builder {
+ public:
+  explicit Builder(uint32_t seed) : random_(seed) { plan.creator = "octet test"; }
+
+  Id bound(std::string name, DType dtype, std::vector<int64_t> dims, bool input) {
+    plan.buffers.push_back({name, dtype, std::move(dims), 0, 1});
+    (input ? plan.inputs : plan.outputs).push_back({name, last()});
+    return last();
+  }
+  // Arena buffers get places of their own, one after another.
+  Id arena(std::string name, DType dtype, std::vector<int64_t> dims) {
+    plan.buffers.push_back({std::move(name), dtype, std::move(dims), plan.arena_bytes_per_item, 0});
+    plan.arena_bytes_per_item += (bytes_per_item(plan.buffers.back()) + 63) / 64 * 64;
+    return last();
+  }
+  Id weight(std::string name, DType dtype, std::vector<int64_t> dims) {
+    auto tensor = std::make_shared<HostTensor>(dtype, dims);
+    std::uniform_real_distribution<double> uniform(-0.5, 0.5);
+    for (int64_t i = 0; i < tensor->count(); ++i) tensor->set(i, uniform(random_));
+    plan.weights.push_back({std::move(name), dtype, std::move(dims), 0});
+    plan.weight_bytes.push_back(tensor->bytes());
+    plan.storage.push_back(tensor);
+    return static_cast<Id>(plan.weights.size()) - 1;
+  }
+  // Each step gets a source node of its own.
+  void step(std::string name, Operation op, std::vector<std::string> notes = {}) {
+    const auto node = static_cast<uint32_t>(plan.source.nodes.size());
+    plan.source.nodes.push_back({name + "/node", std::string(kind_of(op)), {name + "/in", "shared"}, {name + "/out"}});
+    plan.source.steps.push_back({node});
+    plan.steps.push_back({std::move(name), op, std::move(notes)});
+  }
+  Plan plan;
+
+ private:
+  Id last() const { return static_cast<Id>(plan.buffers.size()) - 1; }
+  std::mt19937 random_;
+};
+
+// ids [5] of a vocabulary of 11 -> embed -> norm -> qkv (e4m3, 3 ranges) -> causal attention -> proj + residual in place
+// -> norm (f16) -> argmax pool -> projection to f16 [6], and its L2 normalisation as a second output.
+inline Plan text_plan(uint32_t seed = 1) {
+  constexpr int64_t T = 5, D = 24;
+  Builder b(seed);
+  b.plan.name = "text";
+  const Id ids = b.bound("input_ids", DType::i64, {T}, true), x = b.arena("x", DType::f16, {T, D}), h = b.arena("h", DType::e4m3, {T, D});
+  const Id qkv = b.arena("qkv", DType::e4m3, {T, 3 * D}), att = b.arena("att", DType::e4m3, {T, D});
+  const Id h2 = b.arena("h2", DType::f16, {T, D}), pooled = b.arena("pooled", DType::f16, {D});
+  const Id embeds = b.bound("text_embeds", DType::f16, {6}, false), unit = b.bound("unit", DType::f16, {6}, false);
+  b.step("embed", Embed{ids, x, b.weight("token", DType::f16, {11, D}), b.weight("position", DType::f16, {T, D})});
+  b.step("ln1", Norm{x, h, b.weight("g1", DType::f16, {D}), b.weight("b1", DType::f16, {D}), T, D, 1e-5f, 0.01f});
+  Gemm gemm{h, qkv, kNoId, b.weight("w_qkv", DType::e4m3, {3 * D, D}), b.weight("b_qkv", DType::f16, {3 * D}), kNoId, T, 3 * D, D,
+            Activation::kNone, {{0, D, 1e-3f, 0.5f, 0.004f}, {D, 2 * D, 2e-3f, 0.5f, 0.004f}, {2 * D, 3 * D, 1e-3f, 1, 0.003f}}};
+  b.step("qkv", gemm);
+  b.step("attention", Attention{{qkv, 0, 3 * D, 0.004f}, {qkv, D, 3 * D, 0.004f}, {qkv, 2 * D, 3 * D, 0.003f}, att, T, 3, 8, 1, 1, 1 / 448.f, 0.002f});
+  b.step("proj", Gemm{att, x, x, b.weight("w_o", DType::e4m3, {D, D}), b.weight("b_o", DType::f16, {D}), kNoId, T, D, D,
+                      Activation::kNone, {{0, D, 4e-4f, 1, 1}}}, {"output is f16: no Q follows"});
+  b.step("ln2", Norm{x, h2, b.weight("g2", DType::f16, {D}), kNoId, T, D, 1e-5f, 1});
+  b.step("pool", Pool{h2, pooled, ids, T, D, PoolMode::kArgMax, 0});
+  b.step("text_projection", Gemm{pooled, embeds, kNoId, b.weight("w_p", DType::f16, {6, D}), kNoId, kNoId, 1, 6, D, Activation::kNone, {{0, 6, 1, 1, 1}}});
+  b.step("normalize", L2Normalize{embeds, unit, 6, 1e-12f});
+  b.plan.source.nodes.push_back({"folded", "Constant", {}, {"shared"}});
+  b.plan.source.folded = {static_cast<uint32_t>(b.plan.source.nodes.size()) - 1};
+  return b.plan;
+}
+
+// pixels [3, 6, 4], patches of 2 -> patch embed with a class token (S = 7, D = 16) -> norm -> fc1 + quick_gelu (e4m3)
+// -> fc2 with channel scales + residual -> class row -> norm -> f16 [16].
+inline Plan image_plan(uint32_t seed = 2) {
+  constexpr int64_t S = 7, D = 16, F = 40;
+  Builder b(seed);
+  b.plan.name = "image";
+  const Id pixels = b.bound("pixel_values", DType::f16, {3, 6, 4}, true), x = b.arena("x", DType::f16, {S, D});
+  const Id h = b.arena("h", DType::e4m3, {S, D}), f = b.arena("f", DType::e4m3, {S, F}), y = b.arena("y", DType::f16, {S, D});
+  const Id pooled = b.arena("pooled", DType::f16, {D}), out = b.bound("image_embeds", DType::f16, {D}, false);
+  b.step("patches", PatchEmbed{pixels, x, b.weight("w_patch", DType::f16, {D, 3, 2, 2}), b.weight("b_patch", DType::f16, {D}),
+                               b.weight("class", DType::f16, {D}), b.weight("position", DType::f16, {S, D}), 3, 6, 4, 2, 1});
+  b.step("ln", Norm{x, h, b.weight("g", DType::f32, {D}), b.weight("b", DType::f32, {D}), S, D, 1e-6f, 0.005f});
+  b.step("fc1", Gemm{h, f, kNoId, b.weight("w1", DType::e4m3, {F, D}), b.weight("b1", DType::f16, {F}), kNoId, S, F, D,
+                     Activation::kQuickGelu, {{0, F, 5e-4f, 1, 0.002f}}});
+  const Id scale = b.weight("scale2", DType::f32, {D});
+  auto positive = std::make_shared<HostTensor>(DType::f32, std::vector<int64_t>{D});
+  for (int64_t i = 0; i < D; ++i) positive->set(i, 0.25 * static_cast<double>(i + 1));
+  b.plan.weight_bytes[scale] = positive->bytes();
+  b.plan.storage.push_back(positive);
+  b.step("fc2", Gemm{f, y, x, b.weight("w2", DType::e4m3, {D, F}), b.weight("b2", DType::f32, {D}), scale, S, D, F, Activation::kNone,
+                     {{0, D, 2e-4f, 1, 1}}});
+  b.step("class_row", Pool{y, pooled, kNoId, S, D, PoolMode::kIndex, 0});
+  b.step("post_ln", Norm{pooled, out, b.weight("g_post", DType::f16, {D}), b.weight("b_post", DType::f16, {D}), 1, D, 1e-5f, 1});
+  return b.plan;
+}
+
+}  // namespace octet::plan::testing

@@ -1,0 +1,41 @@
+#include "plan/uses.h"
+
+namespace octet::plan {
+namespace {
+
+std::vector<Id> present(std::initializer_list<Id> ids) {
+  std::vector<Id> out;
+  for (const Id id : ids)
+    if (id != kNoId) out.push_back(id);
+  return out;
+}
+
+struct Reads {
+  std::vector<Id> operator()(const Embed& op) const { return present({op.ids}); }
+  std::vector<Id> operator()(const PatchEmbed& op) const { return present({op.pixels}); }
+  std::vector<Id> operator()(const Norm& op) const { return present({op.in}); }
+  std::vector<Id> operator()(const Gemm& op) const { return present({op.a, op.residual}); }
+  std::vector<Id> operator()(const Attention& op) const { return present({op.q.buffer, op.k.buffer, op.v.buffer}); }
+  std::vector<Id> operator()(const Pool& op) const { return present({op.in, op.ids}); }
+  std::vector<Id> operator()(const L2Normalize& op) const { return present({op.in}); }
+};
+
+struct Weights {
+  std::vector<Id> operator()(const Embed& op) const { return present({op.token, op.position}); }
+  std::vector<Id> operator()(const PatchEmbed& op) const { return present({op.weight, op.bias, op.class_token, op.position}); }
+  std::vector<Id> operator()(const Norm& op) const { return present({op.gamma, op.beta}); }
+  std::vector<Id> operator()(const Gemm& op) const { return present({op.weight, op.bias, op.channel_scale}); }
+  std::vector<Id> operator()(const Attention&) const { return {}; }
+  std::vector<Id> operator()(const Pool&) const { return {}; }
+  std::vector<Id> operator()(const L2Normalize&) const { return {}; }
+};
+
+}  // namespace
+
+std::vector<Id> reads_of(const Operation& op) { return std::visit(Reads{}, op); }
+Id out_of(const Operation& op) {
+  return std::visit([](const auto& o) { return o.out; }, op);
+}
+std::vector<Id> weights_of(const Operation& op) { return std::visit(Weights{}, op); }
+
+}  // namespace octet::plan
