@@ -1,0 +1,14 @@
+// What each ISA file gives to the table in gemm.cpp. Internal.
+#pragma once
+#include "cpu/kernels/gemm/gemm.h"
+
+namespace octet::cpu {
+
+using GemmRun = void(const GemmProblem&, const GemmArgs&, int thread, int threads);
+using GemmScratch = size_t(const GemmProblem&, int64_t max_m, int threads);
+
+inline constexpr int kPortableWidth = 8;  // columns of a panel
+GemmRun run_gemm_portable;
+GemmScratch scratch_gemm_portable;
+
+}  // namespace octet::cpu
