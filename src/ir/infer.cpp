@@ -36,7 +36,8 @@ class Checker final : public InferContext {
     return &operands_[static_cast<size_t>(i)];
   }
   std::string input_name(int i) const override {
-    return input(i) == nullptr ? InferContext::input_name(i) : "`" + printable(graph_.value(node().inputs[static_cast<size_t>(i)]).name) + "`";
+    return input(i) == nullptr ? InferContext::input_name(i)
+                               : "`" + printable(graph_.value(node().inputs[static_cast<size_t>(i)]).name) + "`";
   }
   void violation(std::string_view rule, std::string what, std::string fix) override {
     TypeViolation found;
