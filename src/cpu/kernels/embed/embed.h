@@ -15,9 +15,9 @@ struct EmbedProblem {
   int64_t tokens = 0, cols = 0, vocabulary = 0;
 };
 struct EmbedArgs {
-  const void* ids;                               // [batch, tokens]
-  const void *token, *position;                  // [vocabulary, cols], [tokens, cols]
-  void* y;                                       // [batch, tokens, cols]
+  const void* ids;               // [batch, tokens]
+  const void *token, *position;  // [vocabulary, cols], [tokens, cols]
+  void* y;                       // [batch, tokens, cols]
   int64_t batch;
 };
 struct EmbedKernel {

@@ -17,13 +17,13 @@ struct NormProblem {
 };
 struct NormArgs {
   const void* x;
-  void* y;                                       // may alias x when the dtypes are equal
-  const float *gamma, *beta;                     // [cols]; beta zeros if none
+  void* y;                    // may alias x when the dtypes are equal
+  const float *gamma, *beta;  // [cols]; beta zeros if none
   float epsilon, inv_out_scale;
   int64_t rows;
 };
 struct NormKernel {
-  std::string_view name;                         // norm_<in>_<out>_<isa>
+  std::string_view name;  // norm_<in>_<out>_<isa>
   uint32_t isa;
   Refusal (*accepts)(const NormProblem&);
   void (*run)(const NormProblem&, const NormArgs&, int thread, int threads);

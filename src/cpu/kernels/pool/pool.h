@@ -10,7 +10,7 @@ namespace octet::cpu {
 enum class PoolMode : uint8_t { kIndex = 0, kArgMax, kFirstEqual };  // values of plan::PoolMode
 struct PoolArgs {
   const void* x;
-  const void* ids;                               // i32 or i64 [batch, tokens]; nullptr with kIndex
+  const void* ids;  // i32 or i64 [batch, tokens]; nullptr with kIndex
   DType ids_dtype;
   void* y;
   int64_t batch, rows, row_bytes, tokens, index;

@@ -1,0 +1,92 @@
+// What the kernel tests share: arrays of any float dtype with guard bytes around them, and the one way results are judged:
+// the code written must be the rounding of some value within `bound` of the exact one.
+#pragma once
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cpu/isa.h"
+#include "numeric/convert.h"
+#include "numeric/dtype.h"
+
+namespace octet::cpu::kernel_test {
+
+// count elements of a dtype, between 64 guard bytes; starts filled with 0xa5 (so an element that nobody writes is seen).
+class Guarded {
+ public:
+  Guarded(DType dtype, int64_t count) : dtype_(dtype), count_(count), bytes_(bytes() + 2 * kGuard, kFill) {}
+  Guarded(DType dtype, std::span<const float> values) : Guarded(dtype, static_cast<int64_t>(values.size())) {
+    encode_many(dtype, values.data(), count_, data());
+  }
+  uint8_t* data() { return bytes_.data() + kGuard; }
+  const uint8_t* data() const { return bytes_.data() + kGuard; }
+  int64_t count() const { return count_; }
+  DType dtype() const { return dtype_; }
+  size_t bytes() const { return static_cast<size_t>(count_) * size_of(dtype_); }
+  std::vector<float> values() const {
+    std::vector<float> out(static_cast<size_t>(count_));
+    decode_many(dtype_, data(), count_, out.data());
+    return out;
+  }
+  bool guards_intact() const {
+    for (size_t i = 0; i < kGuard; ++i)
+      if (bytes_[i] != kFill || bytes_[bytes_.size() - 1 - i] != kFill) return false;
+    return true;
+  }
+  bool operator==(const Guarded& other) const { return bytes_ == other.bytes_; }
+
+ private:
+  static constexpr size_t kGuard = 64;
+  static constexpr uint8_t kFill = 0xa5;
+  DType dtype_;
+  int64_t count_;
+  std::vector<uint8_t> bytes_;
+};
+
+inline std::vector<float> normal_values(int64_t count, float deviation, uint64_t seed) {
+  std::mt19937_64 engine(seed);
+  std::normal_distribution<float> normal(0.0f, deviation);
+  std::vector<float> out(static_cast<size_t>(count));
+  for (float& x : out) x = normal(engine);
+  return out;
+}
+
+// The value of `x` after one rounding to `dtype`.
+inline double rounded(DType dtype, double x) {
+  switch (dtype) {
+    case DType::f16:
+      return decode_f16(encode_f16(x));
+    case DType::bf16:
+      return decode_bf16(encode_bf16(x));
+    case DType::e4m3:
+      return decode_e4m3(encode_e4m3(x));
+    default:
+      return encode_f32(x);
+  }
+}
+
+// Rounding is monotonic: got is the rounding of a value in [exact - bound, exact + bound] iff it lies between theirs.
+inline bool rounds_from(DType dtype, double got, double exact, double bound) {
+  if (std::isnan(exact)) return std::isnan(got);
+  return got >= rounded(dtype, exact - bound) && got <= rounded(dtype, exact + bound);
+}
+
+// May this machine run a kernel that needs `isa`?
+inline bool usable(uint32_t isa) { return (isa & ~usable_isa()) == 0; }
+
+struct Scratch {
+  explicit Scratch(size_t bytes) : memory(bytes + 64) {}
+  void* data() {
+    const auto address = reinterpret_cast<uintptr_t>(memory.data());
+    return memory.data() + ((64 - address % 64) % 64);
+  }
+  std::vector<uint8_t> memory;
+};
+
+}  // namespace octet::cpu::kernel_test

@@ -1,0 +1,47 @@
+// Sum and maximum over the lanes of a vector (F32x4, F32x8, F32x16) in one fixed order, halves onto halves; and 2^x for softmax.
+// Include after the vector's own header.
+#pragma once
+
+namespace octet::cpu {
+namespace {
+
+template <class V>
+inline float sum_of(V x) {
+  float lanes[V::kLanes];
+  x.store(lanes);
+  for (int width = V::kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  return lanes[0];
+}
+template <class V>
+inline float max_of(V x) {
+  float lanes[V::kLanes];
+  x.store(lanes);
+  for (int width = V::kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
+  return lanes[0];
+}
+#if defined(__AVX512F__)
+inline float sum_of(F32x16 x) { return _mm512_reduce_add_ps(x.v); }
+inline float max_of(F32x16 x) { return _mm512_reduce_max_ps(x.v); }
+#endif
+
+// 2^x for x <= 0, relative error <= 2^-22.4; 2^0 is exactly 1. x < -126 counts as -126: nothing subnormal arises, and what a
+// softmax would do with less is lost in its sum anyway. NaN stays NaN. Half the work of exp(): the minimax polynomial of degree 5
+// on [-1/2, 1/2] with p(0) = 1 (2^-23.4), no reduction by ln 2.
+template <class V>
+inline V exp2_nonpositive(V x) {
+  x = max(V::set(-126.0f), x);
+  const V n = (x + V::set(0x1.8p23f)) - V::set(0x1.8p23f);
+  const V f = x - n;
+  V p = V::set(0x1.5bba14p-10f);
+  p = fma(p, f, V::set(0x1.3cea88p-7f));
+  p = fma(p, f, V::set(0x1.c6b752p-5f));
+  p = fma(p, f, V::set(0x1.ebf9bcp-3f));
+  p = fma(p, f, V::set(0x1.62e42ap-1f));
+  p = fma(p, f, V::set(1.0f));
+  return scale2(p, n);
+}
+
+}  // namespace
+}  // namespace octet::cpu
