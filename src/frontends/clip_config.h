@@ -1,0 +1,26 @@
+// The part of a Hugging Face CLIPModel config.json that shapes its graph. Next: frontends/clip.h.
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace octet {
+
+struct ClipTowerConfig {
+  int64_t hidden = 0, intermediate = 0, layers = 0, heads = 0;
+  std::string activation;              // quick_gelu | gelu | gelu_pytorch_tanh / gelu_new
+  float epsilon = 1e-5f;
+  int64_t head_dim() const { return hidden / heads; }
+};
+struct ClipConfig {
+  ClipTowerConfig text, vision;
+  int64_t projection = 0;
+  int64_t vocabulary = 0, positions = 0, eos_token_id = 0;   // text
+  int64_t image_size = 0, patch = 0, channels = 3;            // vision
+  int64_t patches() const { return (image_size / patch) * (image_size / patch); }
+};
+
+// Missing keys take CLIPModel's defaults. Throws Error{kInvalid} for values no CLIP can have (heads that do not divide the
+// width, a patch larger than the image), Error{kUnsupported} for another model_type or activation.
+ClipConfig read_clip_config(const nlohmann::json& config);
+
+}  // namespace octet

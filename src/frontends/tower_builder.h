@@ -1,0 +1,53 @@
+// The pieces both CLIP towers are made of: parameters in the graph's float type, quantization sites, linears, a transformer layer.
+//
+// FP8 sites follow TensorRT's rules: activations Q then DQ per tensor; weights stored as E4M3 [in, out] behind a DQ;
+// scales in f16 = round(amax / 448). q, k and v share one Q/DQ of the LayerNorm output. q and k are multiplied by
+// head_dim^-1/4 each before their Q, so that the scale of the scores is not applied after the FP8 product.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "frontends/clip.h"
+
+namespace octet {
+
+class TowerBuilder {
+ public:
+  TowerBuilder(const Checkpoint& checkpoint, const ClipExportOptions& options, std::string name);
+
+  DType dtype() const { return dtype_; }
+  // A checkpoint tensor converted to the graph's float type (a view when it already has it); dims must be `dims`.
+  ValueId parameter(const std::string& name, const std::vector<int64_t>& dims);
+  ValueId constant(const std::string& name, const std::vector<int64_t>& dims, const std::vector<float>& values);
+  ValueId integers(const std::string& name, const std::vector<int64_t>& values);
+  ValueId layer_norm(ValueId x, const std::string& module, int64_t width, float epsilon);
+  // x through the Q/DQ of the module's input quantizer; x itself where the module stays in the float type.
+  ValueId quantize_input(ValueId x, const std::string& module);
+  // y = x W^T + b, W in E4M3 behind a DQ where the module's input and weight quantizers are on. x comes from quantize_input.
+  ValueId linear(ValueId x, const std::string& module, int64_t in, int64_t out, bool bias);
+  // [batch, tokens, width] -> same. `mask`: value added to the scores ([1, 1, tokens, tokens]) or kNone.
+  ValueId transformer_layer(ValueId x, const std::string& prefix, const ClipTowerConfig& config, int64_t tokens, ValueId mask);
+  ValueId normalize(ValueId x);                        // L2, if the options ask for it
+  ClipGraph finish(ValueId output, const std::string& output_name);
+
+  Graph graph;
+  std::vector<std::string> notes;
+
+ private:
+  struct AttentionSites { float q, k, v, output; };              // amax of the tensors that are quantized
+  std::optional<AttentionSites> attention_sites(const std::string& module, int64_t head_dim);
+  ValueId attention(ValueId x, const std::string& module, const ClipTowerConfig& config, int64_t tokens, ValueId mask);
+  ValueId split_heads(ValueId x, const std::string& name, int64_t tokens, const ClipTowerConfig& config, std::vector<int64_t> perm);
+  ValueId activation(ValueId x, const std::string& kind, const std::string& name);
+  ValueId quantize(ValueId x, float amax, const std::string& name);           // Q then DQ at amax / 448
+  ValueId scale(float amax, const std::string& name);                         // f16 scalar amax / 448
+  ValueId weight(const std::string& module, int64_t in, int64_t out);         // [in, out]: E4M3 and DQ, or the float type
+  bool fp8_linear(const std::string& module) const;
+
+  const Checkpoint& checkpoint_;
+  ClipExportOptions options_;
+  DType dtype_;
+};
+
+}  // namespace octet

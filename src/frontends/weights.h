@@ -1,0 +1,16 @@
+// Checkpoint tensors made ready for a graph: checked, cast, transposed, quantized.
+#pragma once
+#include "frontends/checkpoint.h"
+
+namespace octet {
+
+// The tensor `name` with exactly these dims; throws Error{kInvalid} naming both otherwise.
+const HostTensor& checkpoint_tensor(const Checkpoint& checkpoint, const std::string& name, const std::vector<int64_t>& dims);
+// Same values rounded once to `dtype`; the same bytes (a view) when it has it already. A finite value that overflows the
+// target is Error{kInvalid}.
+HostTensor cast_tensor(const HostTensor& tensor, DType dtype);
+HostTensor transpose(const HostTensor& matrix);                       // [a, b] -> [b, a]
+// [out, in] of a float type -> e4m3 [in, out], code = e4m3(w / scale) divided in f32; scales: one, or one per row.
+HostTensor quantize_transposed(const HostTensor& matrix, const std::vector<float>& scales);
+
+}  // namespace octet

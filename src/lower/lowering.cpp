@@ -1,0 +1,125 @@
+#include "lower/lowering.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "numeric/host_tensor.h"
+
+namespace octet::lowering {
+
+Lowering::Lowering(const Graph& g) : graph(g), consumers_(g.consumers()), covered_(g.node_count(), false) {
+  plan.name = g.name;
+  for (NodeId id = 0; id < static_cast<NodeId>(g.node_count()); ++id)
+    if (g.node(id).dead) cover(id);
+}
+
+const Node* Lowering::only_consumer(ValueId value, NodeId* id) const {
+  const auto& list = consumers_[static_cast<size_t>(value)];
+  if (list.size() != 1 || graph.is_output(value)) return nullptr;
+  if (id) *id = list[0];
+  return &graph.node(list[0]);
+}
+
+std::optional<float> Lowering::scalar_constant(ValueId value) const {
+  const HostTensor* tensor = float_constant(value);
+  if (!tensor || tensor->count() != 1) return std::nullopt;
+  return static_cast<float>(tensor->at(0));
+}
+
+const HostTensor* Lowering::float_constant(ValueId value) const {
+  const HostTensor* tensor = graph.constant_of(value);
+  return tensor && is_float(tensor->dtype()) ? tensor : nullptr;
+}
+
+std::vector<int64_t> Lowering::item_dims(ValueId value) const {
+  const auto& v = graph.value(value);
+  OCTET_CHECK(v.type.has_value(), v.name);
+  const Shape& shape = v.type->shape;
+  std::vector<int64_t> dims;
+  if (!shape.empty() && !shape[0].is_static() && shape[0].value != 1) dims.push_back(shape[0].value);  // 257*batch rows
+  for (size_t i = 1; i < shape.size(); ++i) {
+    if (!shape[i].is_static())
+      fail(Code::kUnsupported, "`{}` is {}: only the first axis may be dynamic", v.name, to_string(*v.type));
+    dims.push_back(shape[i].value);
+  }
+  if (shape.empty() || shape[0].is_static())
+    throw Error(Code::kUnsupported, fmt::format("`{}` is {}: its first axis is not the dynamic batch", v.name, to_string(*v.type)),
+                "export the model with a dynamic batch axis");
+  return dims;
+}
+
+std::optional<Quantized> Lowering::quantized(ValueId value) const {
+  const auto& list = consumers_[static_cast<size_t>(value)];
+  if (list.empty() || graph.is_output(value)) return std::nullopt;
+  Quantized found;
+  for (const NodeId id : list) {
+    const Node& q = graph.node(id);
+    const auto scale = q.as<QuantizeLinear>() ? scalar_constant(q.inputs[1]) : std::nullopt;
+    const auto& type = graph.value(q.outputs[0]).type;
+    if (!scale || !type || type->dtype != DType::e4m3 || graph.is_output(q.outputs[0])) return std::nullopt;
+    if (!found.nodes.empty() && *scale != found.scale) return std::nullopt;
+    found.scale = *scale;
+    found.nodes.push_back(id);
+    for (const NodeId use : consumers_[static_cast<size_t>(q.outputs[0])]) {
+      const Node& dq = graph.node(use);
+      if (!dq.as<DequantizeLinear>() || scalar_constant(dq.inputs[1]) != scale) return std::nullopt;
+      found.nodes.push_back(use);
+      found.values.push_back(dq.outputs[0]);
+    }
+  }
+  return found;
+}
+
+std::optional<Lowering::QuantizedWeight> Lowering::quantized_weight(ValueId value) const {
+  const Node* dq = graph.producer_of(value);
+  if (!dq || !dq->as<DequantizeLinear>()) return std::nullopt;
+  const HostTensor *codes = graph.constant_of(dq->inputs[0]), *scale = graph.constant_of(dq->inputs[1]);
+  if (!codes || !scale || codes->dtype() != DType::e4m3) return std::nullopt;
+  return QuantizedWeight{codes, scale, producer_id(value)};
+}
+
+plan::Id Lowering::add_buffer(ValueId value, DType dtype, std::vector<int64_t> dims) {
+  const bool output = graph.is_output(value);
+  if (output && dtype != graph.value(value).type->dtype) fail(Code::kInternal, "output `{}` placed as {}", graph.value(value).name, dtype);
+  plan.buffers.push_back({graph.value(value).name, dtype, std::move(dims), 0, static_cast<uint8_t>(output)});
+  return static_cast<plan::Id>(plan.buffers.size() - 1);
+}
+
+plan::Id Lowering::add_weight(const std::string& name, HostTensor tensor) {
+  if (const auto known = weights_.find(name); known != weights_.end()) return known->second;
+  auto owner = std::make_shared<HostTensor>(std::move(tensor));
+  plan.weights.push_back({name, owner->dtype(), owner->dims(), 0});
+  plan.weight_bytes.push_back(owner->bytes());
+  plan.storage.push_back(owner);
+  return weights_[name] = static_cast<plan::Id>(plan.weights.size() - 1);
+}
+
+std::optional<Located> Lowering::locate(ValueId value) const {
+  const auto found = located_.find(value);
+  return found == located_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Located Lowering::require(ValueId value, const std::string& who) const {
+  if (const auto found = locate(value)) return *found;
+  fail(Code::kUnsupported, "`{}` needs `{}`, which no step produces in that form", who, graph.value(value).name);
+}
+
+void Lowering::emit(std::string name, plan::Operation op, const std::vector<NodeId>& nodes, std::vector<std::string> notes) {
+  plan.steps.push_back({std::move(name), std::move(op), std::move(notes)});
+  step_nodes.push_back(nodes);
+  for (const NodeId id : nodes) cover(id);
+}
+
+Lowering::Output Lowering::finish_output(ValueId value, std::vector<int64_t> dims) {
+  const DType dtype = graph.value(value).type->dtype;
+  if (auto q = quantized(value)) {
+    const plan::Id id = add_buffer(value, DType::e4m3, std::move(dims));
+    for (const ValueId dq : q->values) place(dq, {id, q->scale});
+    return {id, q->scale, std::move(q->nodes), {}};
+  }
+  const plan::Id id = add_buffer(value, dtype, std::move(dims));
+  place(value, {id, 1});
+  return {id, 1, {}, {}};
+}
+
+}  // namespace octet::lowering

@@ -1,0 +1,216 @@
+// softmax(q k^T [* c] [+ mask]) v with heads split from and merged into [B, S, heads * head_dim], with the Q/DQ of FP8 attention.
+// find_attentions reads the graph only; match_attention emits the step once the projections have been placed.
+#include <algorithm>
+
+#include "lower/lowering.h"
+#include "ops/arithmetic.h"
+#include "ops/matmul.h"
+#include "ops/reshape.h"
+#include "ops/softmax.h"
+#include "ops/transpose.h"
+
+namespace octet::lowering {
+namespace {
+
+using Perm = std::vector<int64_t>;
+
+// An "expected no" on the way: caught by find_attentions and kept as the reason.
+struct No {
+  std::string reason;
+};
+
+// Walks back from an operand of a product to the unsplit projection: [DQ Q] [Mul constant] Transpose* Reshape, in any legal order
+// of the layout changes. `want` is the permutation of [B, S, H, d] that the product needs.
+HeadInput trace_head_input(const Lowering& l, ValueId value, const Perm& want, AttentionMatch& match, const char* who) {
+  HeadInput in;
+  Perm perm{0, 1, 2, 3};
+  const auto take = [&](ValueId v) { match.nodes.push_back(l.producer_id(v)); };
+  for (;;) {
+    const Node* node = l.graph.producer_of(value);
+    if (!node) throw No{fmt::format("{} does not come from a projection", who)};
+    if (node->as<DequantizeLinear>()) {
+      const Node* q = l.graph.producer_of(node->inputs[0]);
+      const auto scale = l.scalar_constant(node->inputs[1]);
+      if (!q || !q->as<QuantizeLinear>() || !scale || l.scalar_constant(q->inputs[1]) != scale) throw No{fmt::format("{}'s Q and DQ differ in scale", who)};
+      if (in.scale) throw No{fmt::format("{} is quantized twice", who)};
+      if (l.graph.value(node->inputs[0]).type->dtype != DType::e4m3) throw No{fmt::format("{} is not quantized to e4m3", who)};
+      in.scale = scale;
+      take(value), take(node->inputs[0]);
+      value = q->inputs[0];
+    } else if (node->as<Mul>() || node->as<Div>()) {
+      const int side = l.scalar_constant(node->inputs[1]) ? 1 : 0;
+      const auto c = l.scalar_constant(node->inputs[static_cast<size_t>(side)]);
+      if (!c || (node->as<Div>() && side == 0)) throw No{fmt::format("{} is multiplied by something that is not a constant", who)};
+      in.mul *= node->as<Mul>() ? *c : 1 / *c;
+      take(value);
+      value = node->inputs[static_cast<size_t>(1 - side)];
+    } else if (const auto* transpose = node->as<Transpose>()) {
+      if (transpose->perm.size() != 4) throw No{fmt::format("{} has a transpose of rank {}", who, transpose->perm.size())};
+      Perm composed(4);
+      for (size_t i = 0; i < 4; ++i) composed[i] = transpose->perm[static_cast<size_t>(perm[i])];
+      perm = composed;
+      take(value);
+      value = node->inputs[0];
+    } else if (node->as<Reshape>()) {
+      const auto dims = l.item_dims(value);
+      if (dims.size() != 3) throw No{fmt::format("{} is not split into [batch, tokens, heads, head_dim]", who)};
+      if (perm != want) throw No{fmt::format("{} reaches the product in layout [{}]", who, fmt::join(perm, ","))};
+      if (match.tokens && (match.tokens != dims[0] || match.heads != dims[1] || match.head_dim != dims[2]))
+        throw No{"q, k and v differ in shape (cross or grouped attention)"};
+      match.tokens = dims[0], match.heads = dims[1], match.head_dim = dims[2];
+      take(value);
+      in.base = node->inputs[0];
+      return in;
+    } else {
+      throw No{fmt::format("{} passes through `{}` ({})", who, node->name, node->op.name())};
+    }
+  }
+}
+
+// A constant added to the scores: nothing, or a causal mask.
+bool causal_mask(const HostTensor& mask, int64_t tokens) {
+  if (mask.count() == 1 && mask.at(0) == 0) return false;
+  if (mask.count() != tokens * tokens) throw No{fmt::format("the mask is {}, not [tokens, tokens]", describe(mask))};
+  bool any = false;
+  for (int64_t i = 0; i < tokens; ++i)
+    for (int64_t j = 0; j < tokens; ++j) {
+      const double value = mask.at(i * tokens + j);
+      // -1e4 already gives exp() == 0 in every float type beside any score an f16 model can hold.
+      if (j > i ? !(value <= -1e4) && value != 0 : value != 0) throw No{"the mask is neither zero nor causal"};
+      any |= j > i && value != 0;
+    }
+  for (int64_t i = 0; any && i < tokens; ++i)
+    for (int64_t j = i + 1; j < tokens; ++j)
+      if (mask.at(i * tokens + j) == 0) throw No{"the mask is causal only in part"};
+  return any;
+}
+
+// From the softmax back to the first product.
+void trace_scores(const Lowering& l, ValueId value, AttentionMatch& match, const HostTensor** mask) {
+  for (;;) {
+    const Node* node = l.graph.producer_of(value);
+    if (!node) throw No{"the scores are a graph input"};
+    match.nodes.push_back(l.producer_id(value));
+    if (node->as<MatMul>()) {
+      match.scores = l.producer_id(value);
+      return;
+    }
+    const size_t side = node->inputs.size() == 2 && l.float_constant(node->inputs[1]) ? 1 : 0;
+    const HostTensor* c = node->inputs.size() == 2 ? l.float_constant(node->inputs[side]) : nullptr;
+    if (node->as<Add>() && c && !*mask) *mask = c;
+    else if (node->as<Mul>() && c && c->count() == 1) match.score_scale *= static_cast<float>(c->at(0));
+    else if (node->as<Div>() && side == 1 && c && c->count() == 1) match.score_scale /= static_cast<float>(c->at(0));
+    else throw No{fmt::format("the scores pass through `{}` ({})", node->name, node->op.name())};
+    value = node->inputs[1 - side];
+  }
+}
+
+// Forward from the softmax: [Q DQ], the second product, [Q DQ], Transpose, Reshape.
+ValueId follow_output(const Lowering& l, ValueId p, AttentionMatch& match) {
+  if (const auto q = l.quantized(p)) {
+    match.p_scale = q->scale;
+    match.nodes.insert(match.nodes.end(), q->nodes.begin(), q->nodes.end());
+    if (q->values.size() != 1) throw No{"the quantized softmax has several uses"};
+    p = q->values[0];
+  }
+  const Node* product = l.only_consumer(p, &match.anchor);
+  if (!product || !product->as<MatMul>() || product->inputs[0] != p) throw No{"the softmax is not the first operand of one product with v"};
+  match.nodes.push_back(match.anchor);
+  const ValueId v = product->inputs[1];
+  ValueId out = product->outputs[0];
+  if (auto q = l.quantized(out)) {
+    if (q->values.size() != 1) throw No{"the quantized output has several uses"};
+    out = q->values[0];
+    match.nodes.insert(match.nodes.end(), q->nodes.begin(), q->nodes.end());
+    match.output = std::move(q);
+  }
+  NodeId id = kNone;
+  const Node* transpose = l.only_consumer(out, &id);
+  if (!transpose || !transpose->as<Transpose>() || transpose->as<Transpose>()->perm != Perm{0, 2, 1, 3}) throw No{"heads are not merged by a transpose [0, 2, 1, 3]"};
+  match.nodes.push_back(id);
+  const Node* merge = l.only_consumer(transpose->outputs[0], &id);
+  if (!merge || !merge->as<Reshape>()) throw No{"heads are not merged by a reshape"};
+  match.nodes.push_back(id);
+  match.result = merge->outputs[0];
+  return v;
+}
+
+AttentionMatch match_softmax(const Lowering& l, NodeId id) {
+  const Node& softmax = l.graph.node(id);
+  AttentionMatch match;
+  match.nodes.push_back(id);
+  const auto dims = l.item_dims(softmax.outputs[0]);
+  const int64_t axis = softmax.as<Softmax>()->axis;
+  if (dims.size() != 3 || (axis != -1 && axis != 3)) throw No{"not a softmax over the last axis of [batch, heads, tokens, tokens]"};
+  const HostTensor* mask = nullptr;
+  trace_scores(l, softmax.inputs[0], match, &mask);
+  const ValueId v = follow_output(l, softmax.outputs[0], match);
+  const Node& scores = l.graph.node(match.scores);
+  match.q = trace_head_input(l, scores.inputs[0], {0, 2, 1, 3}, match, "q");
+  match.k = trace_head_input(l, scores.inputs[1], {0, 2, 3, 1}, match, "k");
+  match.v = trace_head_input(l, v, {0, 2, 1, 3}, match, "v");
+  const bool all = match.q.scale && match.k.scale && match.v.scale;
+  const bool none = !match.q.scale && !match.k.scale && !match.v.scale;
+  if (!all && !none) throw No{"only some of q, k and v are quantized"};
+  if (all != (match.p_scale > 0)) throw No{all ? "q, k and v are quantized, the softmax is not" : "the softmax is quantized alone, q, k and v are not"};
+  if (mask) match.causal = causal_mask(*mask, match.tokens);
+  if (l.item_dims(match.result) != std::vector<int64_t>{match.tokens, match.heads * match.head_dim}) throw No{"heads are not merged into [batch, tokens, width]"};
+  return match;
+}
+
+}  // namespace
+
+void find_attentions(Lowering& l) {
+  for (NodeId id = 0; id < static_cast<NodeId>(l.graph.node_count()); ++id) {
+    if (l.covered(id) || !l.graph.node(id).as<Softmax>()) continue;
+    try {
+      AttentionMatch match = match_softmax(l, id);
+      const size_t index = l.attentions.size();
+      l.head_inputs[match.q.base] = {index, 0};
+      l.head_inputs[match.k.base] = {index, 1};
+      l.head_inputs[match.v.base] = {index, 2};
+      l.attentions.push_back(std::move(match));
+    } catch (const No& no) {
+      l.refuse(id, "attention not fused: " + no.reason);
+    }
+  }
+}
+
+bool match_attention(Lowering& l, NodeId anchor) {
+  const auto found = std::find_if(l.attentions.begin(), l.attentions.end(), [&](const AttentionMatch& m) { return m.anchor == anchor; });
+  if (found == l.attentions.end()) return l.refuse(anchor, "a product of two activations outside a fused attention"), false;
+  const AttentionMatch& m = *found;
+  plan::Attention op;
+  const auto width = static_cast<uint32_t>(m.heads * m.head_dim);
+  const auto input = [&](const HeadInput& in) {
+    const Located at = l.require(in.base, l.graph.node(anchor).name);
+    const plan::Buffer& buffer = l.plan.buffers[at.buffer];
+    const auto stride = static_cast<uint32_t>(buffer.dims.back());
+    // q, k and v of a merged projection lie side by side: column 0, width or 2 * width.
+    const auto role = static_cast<uint32_t>(l.head_inputs.at(in.base).second);
+    return plan::AttentionInput{at.buffer, stride == width ? 0 : role * width, stride, at.scale};
+  };
+  op.q = input(m.q), op.k = input(m.k), op.v = input(m.v);
+  op.tokens = static_cast<uint32_t>(m.tokens);
+  op.heads = static_cast<uint32_t>(m.heads);
+  op.head_dim = static_cast<uint32_t>(m.head_dim);
+  op.causal = m.causal;
+  op.score_scale = m.score_scale;
+  op.p_scale = m.p_scale;
+  std::vector<NodeId> nodes = m.nodes;
+  const std::vector<int64_t> dims{m.tokens, m.heads * m.head_dim};
+  if (m.output) {
+    op.out = l.add_buffer(m.result, DType::e4m3, dims);
+    op.out_scale = m.output->scale;
+    l.place(m.result, {op.out, op.out_scale});
+  } else {
+    auto out = l.finish_output(m.result, dims);
+    op.out = out.buffer;
+    op.out_scale = out.scale;
+    nodes.insert(nodes.end(), out.nodes.begin(), out.nodes.end());
+  }
+  l.emit(l.graph.node(anchor).name, op, nodes);
+  return true;
+}
+
+}  // namespace octet::lowering

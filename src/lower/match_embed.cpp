@@ -1,0 +1,150 @@
+// The first step of a tower: token + position embedding, or a patch convolution with class token and positions.
+#include <algorithm>
+
+#include "lower/lowering.h"
+#include "ops/arithmetic.h"
+#include "ops/concat.h"
+#include "ops/conv.h"
+#include "ops/expand.h"
+#include "ops/gather.h"
+#include "ops/reshape.h"
+#include "ops/transpose.h"
+
+namespace octet::lowering {
+namespace {
+
+// The consumer of `value` if it is Add with a constant: the constant's id, else kNone.
+ValueId added_constant(const Lowering& l, ValueId value, NodeId* add) {
+  const Node* node = l.only_consumer(value, add);
+  if (!node || !node->as<Add>()) return kNone;
+  const ValueId other = node->inputs[node->inputs[0] == value ? 1 : 0];
+  return l.float_constant(other) ? other : kNone;
+}
+
+// [1, .., n, d] -> [n, d], leading ones dropped; nullopt when something else leads.
+std::optional<HostTensor> as_rows(const HostTensor& tensor, int64_t rows, int64_t cols) {
+  if (tensor.count() != rows * cols || tensor.rank() < 1 || tensor.dims().back() != cols) return std::nullopt;
+  return tensor.reshaped({rows, cols});
+}
+
+}  // namespace
+
+bool match_embed(Lowering& l, NodeId anchor) {
+  const Node& node = l.graph.node(anchor);
+  const HostTensor* table = l.float_constant(node.inputs[0]);
+  if (!table || table->rank() != 2 || node.as<Gather>()->axis != 0) return l.refuse(anchor, "not a row gather from a constant [V, D] table"), false;
+  const auto ids = l.locate(node.inputs[1]);
+  if (!ids) return l.refuse(anchor, "its ids are computed, not a graph input"), false;
+  const int64_t width = table->dims()[1];
+  const auto dims = l.item_dims(node.outputs[0]);
+  NodeId add = kNone;
+  const ValueId position = added_constant(l, node.outputs[0], &add);
+  if (dims.size() != 2 || position == kNone) return l.refuse(anchor, "no constant position embedding is added to it"), false;
+  const auto rows = as_rows(*l.float_constant(position), dims[0], width);
+  if (!rows) return l.refuse(anchor, "the position embedding is not [T, D]"), false;
+
+  auto out = l.finish_output(l.graph.node(add).outputs[0], dims);
+  if (out.scale != 1) return l.refuse(anchor, "its output is quantized; no embed kernel writes codes"), false;
+  plan::Embed op;
+  op.ids = ids->buffer;
+  op.out = out.buffer;
+  op.token = l.add_weight(l.graph.value(node.inputs[0]).name, *table);
+  op.position = l.add_weight(l.graph.value(position).name, *rows);
+  l.emit(node.name, op, {anchor, add});
+  return true;
+}
+
+namespace {
+
+// What follows the convolution: flatten, transpose to rows, class token in front, positions.
+struct PatchChain {
+  std::vector<NodeId> nodes;
+  const HostTensor* class_token = nullptr;
+  std::string class_name, position_name;
+  const HostTensor* position = nullptr;
+  ValueId result = kNone;
+};
+
+// Concat([Expand(constant), rows], axis 1): the constant is the class token of every item.
+bool take_class_token(const Lowering& l, const Node& concat, ValueId rows, PatchChain& chain) {
+  const auto* attributes = concat.as<Concat>();
+  if (!attributes || concat.inputs.size() != 2 || concat.inputs[1] != rows || (attributes->axis != 1 && attributes->axis != -2)) return false;
+  const Node* expand = l.graph.producer_of(concat.inputs[0]);
+  if (!expand || !expand->as<Expand>()) return false;
+  chain.class_token = l.float_constant(expand->inputs[0]);
+  chain.class_name = l.graph.value(expand->inputs[0]).name;
+  chain.nodes.push_back(l.producer_id(concat.inputs[0]));
+  return chain.class_token != nullptr;
+}
+
+std::string follow_patches(const Lowering& l, ValueId value, PatchChain& chain) {
+  NodeId id = kNone;
+  const Node* node = l.only_consumer(value, &id);
+  if (!node || !(node->as<Reshape>() || node->as<Flatten>())) return "no flatten of the patch grid follows";
+  chain.nodes.push_back(id);
+  node = l.only_consumer(node->outputs[0], &id);
+  if (!node || !node->as<Transpose>() || node->as<Transpose>()->perm != std::vector<int64_t>{0, 2, 1}) return "no transpose [0, 2, 1] follows the flatten";
+  chain.nodes.push_back(id);
+  value = node->outputs[0];
+  node = l.only_consumer(value, &id);
+  if (node && node->as<Concat>()) {
+    if (!take_class_token(l, *node, value, chain)) return "the concatenation is not an expanded constant class token before the patches";
+    chain.nodes.push_back(id);
+    value = node->outputs[0];
+  }
+  NodeId add = kNone;
+  const ValueId position = added_constant(l, value, &add);
+  if (position == kNone) return "no constant position embedding is added";
+  chain.nodes.push_back(add);
+  chain.position = l.float_constant(position);
+  chain.position_name = l.graph.value(position).name;
+  chain.result = l.graph.node(add).outputs[0];
+  return "";
+}
+
+bool is_patch_conv(const Conv& conv, const HostTensor& w) {
+  const auto all = [](const std::vector<int64_t>& v, int64_t x) { return std::all_of(v.begin(), v.end(), [&](int64_t e) { return e == x; }); };
+  return w.rank() == 4 && w.dims()[2] == w.dims()[3] && conv.group == 1 && all(conv.pads, 0) && all(conv.dilations, 1) &&
+         conv.strides == std::vector<int64_t>{w.dims()[2], w.dims()[3]} && (conv.auto_pad == "NOTSET" || conv.auto_pad == "VALID");
+}
+
+}  // namespace
+
+bool match_patch_embed(Lowering& l, NodeId anchor) {
+  const Node& node = l.graph.node(anchor);
+  const auto* conv = node.as<Conv>();
+  const auto quantized = l.quantized_weight(node.inputs[1]);
+  const HostTensor* w = quantized ? quantized->codes : l.float_constant(node.inputs[1]);
+  const auto pixels = l.locate(node.inputs[0]);
+  if (!w || !is_patch_conv(*conv, *w)) return l.refuse(anchor, "not a patch embedding: the kernel must equal its stride, without padding"), false;
+  if (!pixels) return l.refuse(anchor, "its pixels are computed, not a graph input"), false;
+  if (quantized && quantized->scale->count() != 1) return l.refuse(anchor, "the FP8 kernel has one scale a channel"), false;
+  PatchChain chain;
+  if (const std::string no = follow_patches(l, node.outputs[0], chain); !no.empty()) return l.refuse(anchor, no), false;
+
+  const auto in = l.item_dims(node.inputs[0]);
+  const auto dims = l.item_dims(chain.result);
+  const int64_t width = w->dims()[0];
+  const auto rows = as_rows(*chain.position, dims[0], width);
+  if (!rows || (chain.class_token && chain.class_token->count() != width)) return l.refuse(anchor, "class token or positions do not fit"), false;
+  plan::PatchEmbed op;
+  op.pixels = pixels->buffer;
+  op.channels = static_cast<uint32_t>(in[0]);
+  op.height = static_cast<uint32_t>(in[1]);
+  op.width = static_cast<uint32_t>(in[2]);
+  op.patch = static_cast<uint32_t>(w->dims()[2]);
+  op.scale = quantized ? static_cast<float>(quantized->scale->at(0)) : 1;
+  op.weight = l.add_weight(l.graph.value(node.inputs[1]).name, w->reshaped({width, w->count() / width}));
+  if (node.inputs.size() > 2 && node.inputs[2] != kNone) op.bias = l.add_weight(l.graph.value(node.inputs[2]).name, *l.float_constant(node.inputs[2]));
+  if (chain.class_token) op.class_token = l.add_weight(chain.class_name, chain.class_token->reshaped({width}));
+  op.position = l.add_weight(chain.position_name, *rows);
+  auto out = l.finish_output(chain.result, dims);
+  if (out.scale != 1) return l.refuse(anchor, "its output is quantized; no patch kernel writes codes"), false;
+  op.out = out.buffer;
+  chain.nodes.push_back(anchor);
+  if (quantized) chain.nodes.push_back(quantized->dq);
+  l.emit(node.name, op, chain.nodes);
+  return true;
+}
+
+}  // namespace octet::lowering

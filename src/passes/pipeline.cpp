@@ -1,0 +1,60 @@
+#include "passes/pipeline.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "ir/text.h"
+
+namespace octet::passes {
+namespace {
+
+constexpr Pass kPipeline[] = {
+    {"fold-constants", "evaluates nodes whose inputs are constants, and shapes that do not depend on the batch", fold_constants},
+    {"drop-identities", "removes Identity, casts to the same type, reshapes and transposes that change nothing", drop_identities},
+    {"merge-duplicates", "one node for equal nodes: q, k and v then share one Q/DQ of the LayerNorm output", merge_duplicates},
+    {"collapse-qdq", "removes a second Q/DQ of the same scale behind layout changes", collapse_qdq},
+    {"fuse-gelu", "x * sigmoid(1.702 x) becomes QuickGelu", fuse_gelu},
+    {"pool-before-norm", "takes the pooled row before a row-wise LayerNorm, not after", pool_before_norm},
+};
+
+void check_disabled(const std::vector<std::string>& disabled) {
+  std::vector<std::string> names;
+  for (const Pass& pass : kPipeline) names.emplace_back(pass.name);
+  for (const auto& name : disabled)
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      const std::string near = nearest(name, names);
+      throw Error(Code::kUsage, fmt::format("--disable-pass: there is no pass `{}`", printable(name)),
+                  near.empty() ? "passes: " + join(names, " ") : "did you mean `" + near + "`?");
+    }
+}
+
+}  // namespace
+
+std::span<const Pass> pipeline() { return kPipeline; }
+
+std::vector<Report> run_pipeline(Graph& graph, const Options& options) {
+  check_disabled(options.disabled);
+  check_types(graph);
+  std::vector<Report> reports;
+  for (const Pass& pass : kPipeline) {
+    Report report{std::string(pass.name), 0, 0, {}};
+    const auto begin = std::chrono::steady_clock::now();
+    const bool off = std::find(options.disabled.begin(), options.disabled.end(), pass.name) != options.disabled.end();
+    if (off) report.notes.push_back("switched off");
+    else with_context([&] { return fmt::format("running pass {}", pass.name); }, [&] {
+      report.rewrites = pass.run(graph, report.notes);
+      if (report.rewrites == 0) return;
+      graph.remove_dead();
+      graph.sort();
+      check_types(graph);
+    });
+    report.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    if (options.dump && (options.dump_after == pass.name || options.dump_after == "all")) options.dump(pass.name, print(graph));
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+}  // namespace octet::passes
