@@ -1,0 +1,23 @@
+# libFuzzer targets, off by default: one binary per src/**/NAME_fuzz.cpp, called NAME_fuzz. Needs clang and a build tree of its own:
+#   cmake -S . -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang -DOCTET_FUZZERS=ON -DOCTET_TESTS=OFF
+# Every folder is instrumented (see OctetFolders.cmake's octet_warnings), so that coverage guides the mutations.
+if(NOT OCTET_FUZZERS)
+  return()
+endif()
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "OCTET_FUZZERS needs clang: -DCMAKE_CXX_COMPILER=clang++")
+endif()
+target_compile_options(octet_warnings INTERFACE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -g -O1)
+target_link_options(octet_warnings INTERFACE -fsanitize=address,undefined)
+add_custom_target(fuzzers)
+get_property(folders GLOBAL PROPERTY OCTET_FOLDERS)
+foreach(folder ${folders})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*_fuzz.cpp)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(${name} PRIVATE octet_${folder})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${name})
+  endforeach()
+endforeach()
