@@ -1,0 +1,106 @@
+#include "frontends/checkpoint.h"
+
+#include <cmath>
+
+#include "base/text.h"
+#include "formats/json.h"
+#include "formats/torch_zip/torch_zip.h"
+
+namespace octet {
+namespace {
+
+constexpr std::string_view kAmax = "._amax", kPreQuantScale = "._pre_quant_scale", kWeightQuantizer = ".weight_quantizer";
+constexpr const char* kStateFile = "modelopt_state.pth";
+constexpr JsonLimits kConfigLimits{.bytes = 16'000'000, .depth = 32, .values = 100'000, .string_bytes = 1'000'000};
+
+bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+nlohmann::json load_config(const std::filesystem::path& dir) {
+  auto config = read_json(dir / "config.json", kConfigLimits);
+  if (!config.is_object()) fail(Code::kInvalid, "{}: not a JSON object", (dir / "config.json").string());
+  return config;
+}
+
+// Forms of quantization that would silently be read as an unquantized or wrongly scaled model.
+void refuse_other_quantization(const std::filesystem::path& dir, const nlohmann::json& config) {
+  const char* found = is_there(dir / "hf_quant_config.json") ? "hf_quant_config.json" : config.contains("quantization_config") ? "config.json's quantization_config" : nullptr;
+  if (found != nullptr)
+    throw Error(Code::kUnsupported, fmt::format("{}: {} says that it is a deployment export, which drops the attention scales", dir.string(), found),
+                "give the checkpoint that save_pretrained wrote after modelopt's mto.enable_huggingface_checkpointing()");
+}
+
+void check_values(const HostTensor& amax) {
+  if (!is_float(amax.dtype())) fail(Code::kInvalid, "it is {}, not a float", name_of(amax.dtype()));
+  if (amax.count() == 0) fail(Code::kInvalid, "it is empty");
+  for (int64_t i = 0; i < amax.count(); ++i)
+    if (const double value = amax.at(i); !std::isfinite(value) || value < 0) fail(Code::kInvalid, "element {} is {}; an amax is finite and >= 0", i, value);
+}
+
+// One element, or keep-dims: 1 everywhere but along the quantizer's axis, where it counts like `weight` if there is one.
+void check_shape(const QuantizerState& quantizer, const HostTensor& amax, const HostTensor* weight) {
+  if (amax.count() == 1 || quantizer.block) return;
+  if (!quantizer.axis) fail(Code::kInvalid, "it has {} elements, but its quantizer is per tensor", amax.count());
+  const int64_t rank = amax.rank(), axis = *quantizer.axis < 0 ? *quantizer.axis + rank : *quantizer.axis;
+  if (axis < 0 || axis >= rank || amax.dims()[static_cast<size_t>(axis)] != amax.count())
+    fail(Code::kInvalid, "its shape {} does not lie along axis {}", describe(amax), *quantizer.axis);
+  if (weight != nullptr && (weight->rank() != rank || weight->dims()[static_cast<size_t>(axis)] != amax.count()))
+    fail(Code::kInvalid, "its shape {} does not match the weight {}", describe(amax), describe(*weight));
+}
+
+void attach_amax(Checkpoint& checkpoint, const std::string& tensor_name) {
+  const std::string name = tensor_name.substr(0, tensor_name.size() - kAmax.size());
+  const auto found = checkpoint.quant.by_name.find(name);
+  if (found == checkpoint.quant.by_name.end())
+    throw Error(Code::kInvalid, fmt::format("{}: tensor `{}` belongs to no quantizer of {}", checkpoint.tensors.where(), printable(tensor_name), kStateFile),
+                "the two files are not of one save: copy both from the same checkpoint");
+  QuantizerState& quantizer = found->second;
+  const HostTensor& amax = checkpoint.tensors.at(tensor_name);
+  const std::string weight = name.ends_with(kWeightQuantizer) ? name.substr(0, name.size() - kWeightQuantizer.size()) + ".weight" : "";
+  with_context([&] { return fmt::format("checking `{}` in {}", printable(tensor_name), checkpoint.tensors.where()); },
+               [&] {
+                 check_values(amax);
+                 check_shape(quantizer, amax, checkpoint.tensors.has(weight) ? &checkpoint.tensors.at(weight) : nullptr);
+               });
+  quantizer.amax = amax;
+}
+
+void attach_ranges(Checkpoint& checkpoint) {
+  const bool has_state = is_there(checkpoint.dir / kStateFile);
+  for (const auto& name : checkpoint.tensors.names()) {
+    if (name.ends_with(kPreQuantScale))
+      fail(Code::kUnsupported, "{}: tensor `{}`: octet does not read pre-scaled (AWQ, SmoothQuant) checkpoints", checkpoint.tensors.where(), printable(name));
+    if (!name.ends_with(kAmax)) continue;
+    if (!has_state)
+      throw Error(Code::kInvalid, fmt::format("{}: tensor `{}` is of a quantized checkpoint, but there is no {}", checkpoint.tensors.where(), printable(name), kStateFile),
+                  fmt::format("copy {} from where the checkpoint was saved", kStateFile));
+    attach_amax(checkpoint, name);
+  }
+  for (const auto& [name, quantizer] : checkpoint.quant.by_name)
+    if (quantizer.enabled && !quantizer.dynamic && !quantizer.amax)
+      throw Error(Code::kInvalid, fmt::format("{}: quantizer `{}` is enabled, but there is no tensor `{}{}`", checkpoint.tensors.where(), printable(name), printable(name), kAmax),
+                  "it was never calibrated, or the files are not of one save: calibrate again, or copy both from the same checkpoint");
+}
+
+}  // namespace
+
+const QuantizerState* Checkpoint::quantizer(std::string_view name) const {
+  const auto found = quant.by_name.find(name);
+  return found == quant.by_name.end() || !found->second.enabled ? nullptr : &found->second;
+}
+
+Checkpoint load_checkpoint(const std::filesystem::path& dir) {
+  Checkpoint out;
+  out.dir = dir;
+  out.config = load_config(dir);
+  refuse_other_quantization(dir, out.config);
+  out.tensors = open_checkpoint_tensors(dir);
+  if (const auto state = dir / kStateFile; is_there(state))
+    with_context([&] { return "reading " + state.string(); }, [&] { out.quant = read_modelopt_state(read_torch_zip(state)); });
+  attach_ranges(out);
+  return out;
+}
+
+}  // namespace octet
