@@ -63,7 +63,12 @@ HostTensor read_elements(Lexer& lexer, const TensorType& type, size_t type_offse
   });
   if (!all_static(type.shape)) lexer.fail_at(type_offset, "a tensor has a symbolic dimension");
   const std::vector<int64_t> dims = static_dims(type.shape);
-  const int64_t count = with_context([&] { return "reading the type " + to_string(type); }, [&] { return element_count(dims); });
+  int64_t count = 0;
+  try {
+    count = element_count(dims);
+  } catch (const Error& error) {
+    lexer.fail_at(type_offset, error.message());
+  }
   if (count != static_cast<int64_t>(words.size()))
     lexer.fail_at(type_offset, fmt::format("{} has {} elements, and {} are given", to_string(type), count, words.size()));
   HostTensor tensor(type.dtype, dims);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kMaxCount = int64_t{1} << 62;
 constexpr size_t kAlignment = 64;
+constexpr size_t kMaxBytes = size_t{1} << 39;  // 512 GiB: what asks for more is a damaged file, whatever the machine
 
 size_t byte_size(DType dtype, std::span<const int64_t> dims) {
   const int64_t count = element_count(dims), size = static_cast<int64_t>(size_of(dtype));
@@ -22,7 +23,7 @@ size_t byte_size(DType dtype, std::span<const int64_t> dims) {
 
 // Zeroed by calloc, so that the pages of a large tensor cost nothing until they are written.
 std::shared_ptr<const void> allocate(size_t size, std::byte*& data) {
-  void* block = std::calloc(size + kAlignment, 1);
+  void* block = size <= kMaxBytes ? std::calloc(size + kAlignment, 1) : nullptr;
   if (block == nullptr) fail(Code::kInvalid, "no memory for a tensor of {} bytes", size);
   const auto address = reinterpret_cast<uintptr_t>(block);
   data = static_cast<std::byte*>(block) + (kAlignment - address % kAlignment) % kAlignment;

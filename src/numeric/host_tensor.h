@@ -17,7 +17,7 @@ int64_t element_count(std::span<const int64_t> dims);
 class HostTensor {
  public:
   HostTensor() = default;
-  HostTensor(DType dtype, std::vector<int64_t> dims);  // zero-filled, owned, 64-byte aligned
+  HostTensor(DType dtype, std::vector<int64_t> dims);  // zero-filled, owned, 64-byte aligned; Error{kInvalid} above 512 GiB
   // A view: `bytes` must be exactly element_count(dims) * size_of(dtype), else Error{kInvalid}.
   HostTensor(DType dtype, std::vector<int64_t> dims, std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
   template <class T>
