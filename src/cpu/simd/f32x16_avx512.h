@@ -18,8 +18,8 @@ struct F32x16 {
 
   static F32x16 zero() { return {_mm512_setzero_ps()}; }
   static F32x16 set(float x) { return {_mm512_set1_ps(x)}; }
-  // The first `count` lanes (0 .. 16); the others are zero / untouched.
-  static Mask first(int64_t count) { return static_cast<Mask>(count >= 16 ? 0xffffu : (1u << count) - 1); }
+  // The first `count` lanes (none below 1, all from 16 on); masked loads give zero elsewhere, masked stores leave memory alone.
+  static Mask first(int64_t count) { return static_cast<Mask>(count >= 16 ? 0xffffu : count <= 0 ? 0u : (1u << count) - 1); }
   static F32x16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
   static F32x16 load(const float* p, Mask m) { return {_mm512_maskz_loadu_ps(m, p)}; }
   void store(float* p) const { _mm512_storeu_ps(p, v); }

@@ -1,5 +1,5 @@
 // Sum and maximum over the lanes of a vector (F32x4, F32x8, F32x16) in one fixed order, halves onto halves; and 2^x for softmax.
-// Include after the vector's own header.
+// simd/native.h includes it after the vector.
 #pragma once
 
 namespace octet::cpu {
@@ -41,6 +41,24 @@ inline V exp2_nonpositive(V x) {
   p = fma(p, f, V::set(0x1.62e42ap-1f));
   p = fma(p, f, V::set(1.0f));
   return scale2(p, n);
+}
+
+// The largest power of two <= x, x >= 0 normal; 0 for less, infinity for infinity and NaN.
+#if defined(__AVX512F__)
+inline F32x16 power_below(F32x16 x) { return {_mm512_and_ps(x.v, _mm512_castsi512_ps(_mm512_set1_epi32(0x7f800000)))}; }
+#elif defined(__AVX2__)
+inline F32x8 power_below(F32x8 x) { return {_mm256_and_ps(x.v, _mm256_castsi256_ps(_mm256_set1_epi32(0x7f800000)))}; }
+#else
+inline F32x4 power_below(F32x4 x) { return {_mm_and_ps(x.v, _mm_castsi128_ps(_mm_set1_epi32(0x7f800000)))}; }
+#endif
+
+// x >= 0 to the nearest e4m3 value (ties to even, at most 448), kept in f32; NaN stays NaN. Adding 1.5 * 2^20 * power_below(x)
+// leaves 3 mantissa bits of x; below 2^-6 the step is 2^-9.
+template <class V>
+inline V round_to_e4m3(V x) {
+  x = min(V::set(448.0f), x);
+  const V power = max(V::set(0x1p-6f), power_below(x)), room = V::set(0x1.8p20f);
+  return fnma(power, room, fma(power, room, x));  // both products are exact
 }
 
 }  // namespace

@@ -18,9 +18,19 @@ void pack_panels(const GemmProblem& p, const void* w, void* packed) {
   pack_column_panels(p, kWidth, w, packed);
 }
 
+size_t tile_scratch(const GemmProblem& p, int64_t max_m, int) { return tile_scratch_bytes(p, max_m); }
+
 Refusal accept_all(const GemmProblem&) { return {}; }
+template <DType kType>
+Refusal accept(const GemmProblem& p) {
+  if (p.a == kType && p.w == kType) return {};
+  return {fmt::format("multiplies {} by {}, not {} by {}", kType, kType, p.a, p.w)};
+}
 
 constexpr GemmKernel kKernels[] = {
+    {"gemm_e4m3_e4m3_bf16_amx", kAmx | kAvx512, accept<DType::e4m3>, tile_bytes, pack_tiles, tile_scratch, run_gemm_e4m3_amx},
+    {"gemm_bf16_bf16_bf16_amx", kAmx | kAvx512, accept<DType::bf16>, tile_bytes, pack_tiles, tile_scratch, run_gemm_bf16_amx},
+    {"gemm_f16_f16_bf16x4_amx", kAmx | kAvx512, accept<DType::f16>, tile_bytes, pack_tiles, tile_scratch, run_gemm_f16_amx},
     {"gemm_any_any_f32_portable", kPortable, accept_all, panel_bytes<kPortableWidth>, pack_panels<kPortableWidth>, scratch_gemm_portable,
      run_gemm_portable},
 };

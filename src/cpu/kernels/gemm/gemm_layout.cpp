@@ -2,6 +2,7 @@
 #include "cpu/kernels/gemm/gemm_layout.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/thread_pool.h"
@@ -24,7 +25,88 @@ void pack_columns(const T* w, T* packed, int64_t n, int64_t k, int width) {
   }
 }
 
+// Where the tile keeps column c (0 .. 15), k (0 .. 31).
+template <class T>
+int tile_position(int c, int k) {
+  const int row = k / 2, in_row = c * 2 + k % 2;
+  if (sizeof(T) != 1) return row * 32 + in_row;
+  return row / 2 * 64 + in_row / 8 * 16 + row % 2 * 8 + in_row % 8;
+}
+
+template <class T>
+void pack_tile(const T* w, T* tile, int64_t columns, int64_t depth, int64_t k) {
+  static const auto position = [] {
+    std::array<std::array<uint16_t, kAmxStep>, 16> table{};
+    for (int c = 0; c < 16; ++c)
+      for (int i = 0; i < kAmxStep; ++i) table[c][i] = static_cast<uint16_t>(tile_position<T>(c, i));
+    return table;
+  }();
+  if (columns < 16 || depth < kAmxStep) std::fill(tile, tile + 16 * kAmxStep, T{});
+  for (int64_t c = 0; c < columns; ++c)
+    for (int64_t i = 0; i < depth; ++i) tile[position[c][i]] = w[c * k + i];
+}
+
+template <class T>
+void pack_all_tiles(const T* w, T* packed, int64_t n, int64_t k) {
+  const int64_t steps = std::max<int64_t>(1, blocks(k, kAmxStep));
+  for (int64_t block = 0; block < blocks(n, kAmxBlock); ++block)
+    for (int64_t step = 0; step < steps; ++step)
+      for (int64_t half = 0; half < 2; ++half, packed += 16 * kAmxStep) {
+        const int64_t column = block * kAmxBlock + half * 16, first = step * kAmxStep;
+        const int64_t columns = std::clamp<int64_t>(n - column, 0, 16), depth = std::min<int64_t>(k - first, kAmxStep);
+        pack_tile(columns > 0 ? w + column * k + first : w, packed, columns, depth, k);
+      }
+}
+
+constexpr int64_t kSliceBytes = 32 << 10, kPanelBytes = 1 << 20, kMinPanel = 8, kChunkPanel = 16, kChunkRows = 512;
+int64_t planes(const GemmProblem& p) { return p.w == DType::f16 ? 2 : 1; }
+
+// The blocking before shares are evened out: what no share exceeds.
+TileBlocking largest_blocking(const GemmProblem& p, int64_t rows, int64_t columns) {
+  TileBlocking b{};
+  const int64_t step_bytes = 2 * kAmxBlock * kAmxStep * planes(p), column_blocks = blocks(columns, kAmxBlock);
+  b.steps = std::max<int64_t>(1, blocks(p.k, kAmxStep));
+  const int64_t slices = blocks(b.steps, kSliceBytes / step_bytes);
+  b.slice_steps = slices == 1 ? b.steps : blocks(blocks(b.steps, slices), 2) * 2;  // even: codes are widened 64 at a time
+  const int64_t panel = kPanelBytes / (b.steps * step_bytes);
+  b.whole_k = panel >= kMinPanel;
+  b.panel_blocks = std::max<int64_t>(1, std::min(b.whole_k ? panel : kChunkPanel, column_blocks));
+  b.chunk_rows = b.whole_k ? kAmxStrip : std::max(kAmxStrip, std::min(kChunkRows, blocks(rows, kAmxStrip) * kAmxStrip));
+  b.strip_bytes = static_cast<size_t>(b.slice_steps * step_bytes);
+  return b;
+}
+void set_sizes(const GemmProblem& p, TileBlocking& b) {
+  const auto panel = static_cast<size_t>(b.panel_blocks);
+  b.sum_bytes = panel * static_cast<size_t>(b.chunk_rows * kAmxBlock) * sizeof(float);
+  b.panel_bytes = p.w == DType::bf16 ? 0 : panel * static_cast<size_t>(b.whole_k ? b.steps : b.slice_steps) * b.strip_bytes / b.slice_steps;
+}
+
 }  // namespace
+
+size_t tile_bytes(const GemmProblem& p) {
+  return static_cast<size_t>(blocks(p.n, kAmxBlock) * kAmxBlock) * static_cast<size_t>(std::max<int64_t>(1, blocks(p.k, kAmxStep)) * kAmxStep) *
+         size_of(p.w);
+}
+
+void pack_tiles(const GemmProblem& p, const void* w, void* packed) {
+  if (size_of(p.w) == 1) return pack_all_tiles(static_cast<const uint8_t*>(w), static_cast<uint8_t*>(packed), p.n, p.k);
+  pack_all_tiles(static_cast<const uint16_t*>(w), static_cast<uint16_t*>(packed), p.n, p.k);
+}
+
+TileBlocking tile_blocking(const GemmProblem& p, int64_t rows, int64_t columns) {
+  TileBlocking b = largest_blocking(p, rows, columns);
+  const int64_t column_blocks = blocks(columns, kAmxBlock), strips = blocks(rows, kAmxStrip);
+  b.panel_blocks = blocks(column_blocks, blocks(column_blocks, b.panel_blocks));
+  if (!b.whole_k) b.chunk_rows = blocks(strips, blocks(rows, b.chunk_rows)) * kAmxStrip;
+  set_sizes(p, b);
+  return b;
+}
+
+size_t tile_scratch_bytes(const GemmProblem& p, int64_t max_m) {
+  TileBlocking b = largest_blocking(p, max_m, p.n);
+  set_sizes(p, b);
+  return b.strip_bytes + 2 * kAmxStrip * kAmxBlock * sizeof(float) + b.sum_bytes + b.panel_bytes;
+}
 
 size_t column_panel_bytes(const GemmProblem& p, int width) {
   return static_cast<size_t>(blocks(p.n, width)) * static_cast<size_t>(width) * static_cast<size_t>(p.k) * size_of(p.w);

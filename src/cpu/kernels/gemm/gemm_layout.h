@@ -12,6 +12,13 @@ namespace octet::cpu {
 size_t column_panel_bytes(const GemmProblem& problem, int width);
 void pack_column_panels(const GemmProblem& problem, int width, const void* w, void* packed);
 
+// Tiles of AMX and of the bf16 dot product: per block of 32 columns, per step of 32 k, two tiles of 16 columns; a tile is 16 rows
+// (pairs of k) of 16 columns of 2 k. Elements of the weight's own dtype (e4m3, bf16, f16), zeros beyond n and k. Each 64 e4m3 codes
+// are permuted so that the cheap widening (E4m3ToBf16::interleaved) yields two rows of the tile.
+inline constexpr int64_t kAmxStrip = 32, kAmxBlock = 32, kAmxStep = 32;
+size_t tile_bytes(const GemmProblem& problem);
+void pack_tiles(const GemmProblem& problem, const void* w, void* packed);
+
 // Rectangle of the output that `thread` of `threads` computes: the threads form a grid of rows x columns, chosen so that the
 // largest share is smallest and, among equals, what each thread must unpack (its rows of a, its columns of w) is smallest.
 // Shares are whole blocks of row_block x col_block. Empty when there are more threads than blocks.
@@ -19,5 +26,18 @@ struct GemmShare {
   int64_t row_begin, row_end, col_begin, col_end;
 };
 GemmShare gemm_share(int64_t m, int64_t n, int64_t row_block, int64_t col_block, int thread, int threads);
+
+// How the tile kernels cut a thread's share to fit the caches. Each limit with its measurement: docs/kernels/gemm.md.
+struct TileBlocking {
+  int64_t steps;         // of 32 k, in all
+  int64_t slice_steps;   // per slice: a strip's slice, widened, is at most 32 KiB, so it stays in L1
+  int64_t panel_blocks;  // of 32 columns, widened together: at most 1 MiB, so the panel stays in L2
+  int64_t chunk_rows;    // rows whose sums are kept between slices
+  bool whole_k;          // the panel holds all of k and a chunk is one strip; else the panel holds one slice
+  size_t strip_bytes, sum_bytes, panel_bytes;
+};
+TileBlocking tile_blocking(const GemmProblem& problem, int64_t rows, int64_t columns);
+// Enough for any share of up to max_m rows.
+size_t tile_scratch_bytes(const GemmProblem& problem, int64_t max_m);
 
 }  // namespace octet::cpu

@@ -11,4 +11,6 @@ inline constexpr int kPortableWidth = 8;  // columns of a panel
 GemmRun run_gemm_portable;
 GemmScratch scratch_gemm_portable;
 
+GemmRun run_gemm_e4m3_amx, run_gemm_bf16_amx, run_gemm_f16_amx;  // packed by pack_tiles
+
 }  // namespace octet::cpu
