@@ -25,14 +25,14 @@ struct AttentionProblem {
 };
 struct AttentionArgs {
   const void *q, *k, *v;
-  int64_t q_stride, k_stride, v_stride;          // elements between tokens
+  int64_t q_stride, k_stride, v_stride;  // elements between tokens
   void* out;
   float score_scale, p_scale, v_scale, inv_out_scale;
   int64_t batch;
-  void* scratch;                                 // this thread's scratch_bytes(), 64-byte aligned
+  void* scratch;  // this thread's scratch_bytes(), 64-byte aligned
 };
 struct AttentionKernel {
-  std::string_view name;                         // attention_<in>_<out>_<compute>_<isa>
+  std::string_view name;  // attention_<in>_<out>_<compute>_<isa>
   uint32_t isa;
   Refusal (*accepts)(const AttentionProblem&);
   size_t (*scratch_bytes)(const AttentionProblem&);

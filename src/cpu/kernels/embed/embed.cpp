@@ -4,7 +4,6 @@
 #include "base/thread_pool.h"
 #include "cpu/isa.h"
 #include "cpu/kernels/embed/embed_inl.h"
-#include "cpu/simd/f32x4.h"
 
 namespace octet::cpu {
 namespace {
@@ -42,7 +41,7 @@ constexpr EmbedKernel kKernels[] = {
 
 }  // namespace
 
-void embed_rows_portable(const EmbedProblem& p, const EmbedArgs& a, int64_t begin, int64_t end) { embed<F32x4>(p, a, begin, end); }
+void embed_rows_portable(const EmbedProblem& p, const EmbedArgs& a, int64_t begin, int64_t end) { embed<Native>(p, a, begin, end); }
 
 std::span<const EmbedKernel> embed_kernels() { return kKernels; }
 

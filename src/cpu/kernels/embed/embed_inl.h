@@ -1,7 +1,8 @@
 // Embedding rows over a vector type V: one addition in f32 and one rounding, from a table of dtype kType.
-// Include after the vector's header.
+
 #pragma once
 #include "cpu/kernels/embed/embed_rows.h"
+#include "cpu/simd/native.h"
 
 namespace octet::cpu {
 namespace {

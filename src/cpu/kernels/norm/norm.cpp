@@ -4,7 +4,6 @@
 #include "base/thread_pool.h"
 #include "cpu/isa.h"
 #include "cpu/kernels/norm/norm_inl.h"
-#include "cpu/simd/f32x4.h"
 
 namespace octet::cpu {
 namespace {
@@ -31,7 +30,7 @@ constexpr NormKernel kKernels[] = {
 
 }  // namespace
 
-void norm_rows_portable(const NormProblem& p, const NormArgs& a, int64_t begin, int64_t end) { norm<F32x4>(p, a, begin, end); }
+void norm_rows_portable(const NormProblem& p, const NormArgs& a, int64_t begin, int64_t end) { norm<Native>(p, a, begin, end); }
 
 std::span<const NormKernel> norm_kernels() { return kKernels; }
 

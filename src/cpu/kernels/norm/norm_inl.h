@@ -1,10 +1,9 @@
 // LayerNorm over a vector type V, for the dtypes of norm.h. A row is read three times, which costs less than keeping it in f32: it
-// lies in L1 after the first time, and converting is cheap. Include after the vector's header (simd/f32x16_avx512.h, ...).
+// lies in L1 after the first time, and converting is cheap.
 #pragma once
-#include <cmath>
 
 #include "cpu/kernels/norm/norm_rows.h"
-#include "cpu/simd/reduce.h"
+#include "cpu/simd/native.h"
 
 namespace octet::cpu {
 namespace {
@@ -46,7 +45,7 @@ RowStatistics statistics(const void* x, int64_t begin, int64_t cols, float epsil
   const float off = sum_of((rest[0] + rest[1]) + (rest[2] + rest[3])) / count;
   const float mean_square = sum_of((square[0] + square[1]) + (square[2] + square[3])) / count;
   const float variance = mean_square - off * off;
-  const float rstd = 1.0f / std::sqrt((variance < 0.0f ? 0.0f : variance) + epsilon);
+  const float rstd = 1.0f / __builtin_sqrtf((variance < 0.0f ? 0.0f : variance) + epsilon);
   return {mean, -off * rstd, rstd};
 }
 

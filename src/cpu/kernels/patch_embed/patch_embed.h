@@ -20,7 +20,7 @@ struct PatchEmbedProblem {
 struct PatchEmbedArgs {
   const void* pixels;
   const void* packed;
-  const float *bias, *class_token, *position;    // [cols] zeros if none; [cols] or nullptr; [S, cols]
+  const float *bias, *class_token, *position;  // [cols] zeros if none; [cols] or nullptr; [S, cols]
   float scale;
   void* y;
   int64_t batch;
