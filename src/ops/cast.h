@@ -6,12 +6,12 @@ namespace octet {
 
 // y = x converted to `to`, rounded once to nearest even; float to integer truncates toward zero and saturates (NaN: 0);
 // integer to narrower integer keeps the low bits; to bool: x != 0. f8 saturates unless saturate == 0 (then out of range
-// gives NaN in e4m3, infinity in e5m2).  T1: `to` is an ONNX type octet has.
+// gives NaN in e4m3, infinity in e5m2). Known integer elements stay known.  T1: the target is not e8m0.
 struct Cast {
   static constexpr std::string_view kName = "Cast";
   DType to = DType::f32;
   int64_t saturate = 1;
-  std::string round_mode = "up";  // for e8m0 alone, opset 24
+  std::string round_mode = "up";  // of casts to e8m0 alone (opset 24), read and written but never used
   static void fields(auto& self, auto&& visit) {
     visit("to", self.to);
     visit("saturate", self.saturate);

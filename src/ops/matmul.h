@@ -17,7 +17,7 @@ struct MatMul {
 
 // y[m, n] = alpha * sum_k a'[m, k] * b'[k, n] + beta * c[m, n], a' = transA ? a^T : a, b' likewise; c (optional)
 // broadcasts to [m, n]. Accumulated in f64, rounded once.
-//   T1: all inputs have the same type.  T2: a float, i32 or i64.
+//   T1: all inputs have the same type.  T2: a float.
 //   S1: a and b have rank 2.  S2: the inner dimensions agree.  S3: c broadcasts to [m, n].
 struct Gemm {
   static constexpr std::string_view kName = "Gemm";
