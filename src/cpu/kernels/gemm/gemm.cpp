@@ -19,6 +19,7 @@ void pack_panels(const GemmProblem& p, const void* w, void* packed) {
 }
 
 size_t tile_scratch(const GemmProblem& p, int64_t max_m, int) { return tile_scratch_bytes(p, max_m); }
+size_t vector_scratch(const GemmProblem&, int64_t, int) { return vector_scratch_bytes(); }
 
 Refusal accept_all(const GemmProblem&) { return {}; }
 template <DType kType>
@@ -31,6 +32,16 @@ constexpr GemmKernel kKernels[] = {
     {"gemm_e4m3_e4m3_bf16_amx", kAmx | kAvx512, accept<DType::e4m3>, tile_bytes, pack_tiles, tile_scratch, run_gemm_e4m3_amx},
     {"gemm_bf16_bf16_bf16_amx", kAmx | kAvx512, accept<DType::bf16>, tile_bytes, pack_tiles, tile_scratch, run_gemm_bf16_amx},
     {"gemm_f16_f16_bf16x4_amx", kAmx | kAvx512, accept<DType::f16>, tile_bytes, pack_tiles, tile_scratch, run_gemm_f16_amx},
+    {"gemm_e4m3_e4m3_bf16_avx512bf16", kAvx512Bf16 | kAvx512, accept<DType::e4m3>, tile_bytes, pack_tiles, vector_scratch, run_gemm_e4m3_avx512bf16},
+    {"gemm_bf16_bf16_bf16_avx512bf16", kAvx512Bf16 | kAvx512, accept<DType::bf16>, tile_bytes, pack_tiles, vector_scratch, run_gemm_bf16_avx512bf16},
+    {"gemm_e4m3_e4m3_f32_avx512", kAvx512, accept<DType::e4m3>, panel_bytes<32>, pack_panels<32>, vector_scratch, run_gemm_e4m3_avx512},
+    {"gemm_f16_f16_f32_avx512", kAvx512, accept<DType::f16>, panel_bytes<32>, pack_panels<32>, vector_scratch, run_gemm_f16_avx512},
+    {"gemm_bf16_bf16_f32_avx512", kAvx512, accept<DType::bf16>, panel_bytes<32>, pack_panels<32>, vector_scratch, run_gemm_bf16_avx512},
+    {"gemm_f32_f32_f32_avx512", kAvx512, accept<DType::f32>, panel_bytes<32>, pack_panels<32>, vector_scratch, run_gemm_f32_avx512},
+    {"gemm_e4m3_e4m3_f32_avx2", kAvx2, accept<DType::e4m3>, panel_bytes<16>, pack_panels<16>, vector_scratch, run_gemm_e4m3_avx2},
+    {"gemm_f16_f16_f32_avx2", kAvx2, accept<DType::f16>, panel_bytes<16>, pack_panels<16>, vector_scratch, run_gemm_f16_avx2},
+    {"gemm_bf16_bf16_f32_avx2", kAvx2, accept<DType::bf16>, panel_bytes<16>, pack_panels<16>, vector_scratch, run_gemm_bf16_avx2},
+    {"gemm_f32_f32_f32_avx2", kAvx2, accept<DType::f32>, panel_bytes<16>, pack_panels<16>, vector_scratch, run_gemm_f32_avx2},
     {"gemm_any_any_f32_portable", kPortable, accept_all, panel_bytes<kPortableWidth>, pack_panels<kPortableWidth>, scratch_gemm_portable,
      run_gemm_portable},
 };

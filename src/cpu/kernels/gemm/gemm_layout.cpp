@@ -108,6 +108,11 @@ size_t tile_scratch_bytes(const GemmProblem& p, int64_t max_m) {
   return b.strip_bytes + 2 * kAmxStrip * kAmxBlock * sizeof(float) + b.sum_bytes + b.panel_bytes;
 }
 
+size_t vector_scratch_bytes() {
+  constexpr int64_t kMostRows = 14;  // of a block
+  return (kVectorPanel * kVectorSlice + kMostRows * kVectorSlice + (kVectorRows + kMostRows) * kVectorPanel) * sizeof(float);
+}
+
 size_t column_panel_bytes(const GemmProblem& p, int width) {
   return static_cast<size_t>(blocks(p.n, width)) * static_cast<size_t>(width) * static_cast<size_t>(p.k) * size_of(p.w);
 }

@@ -19,6 +19,11 @@ inline constexpr int64_t kAmxStrip = 32, kAmxBlock = 32, kAmxStep = 32;
 size_t tile_bytes(const GemmProblem& problem);
 void pack_tiles(const GemmProblem& problem, const void* w, void* packed);
 
+// Blocking of the vector kernels (gemm_vector.h), in 4-byte elements of k (an f32 or a pair of bf16): a slice of w for a panel of
+// columns is 256 KiB and stays in L2 of every CPU since 2017, with the sums of a chunk of rows; a slice of 14 rows of a in L1.
+inline constexpr int64_t kVectorSlice = 256, kVectorPanel = 256, kVectorRows = 240;
+size_t vector_scratch_bytes();
+
 // Rectangle of the output that `thread` of `threads` computes: the threads form a grid of rows x columns, chosen so that the
 // largest share is smallest and, among equals, what each thread must unpack (its rows of a, its columns of w) is smallest.
 // Shares are whole blocks of row_block x col_block. Empty when there are more threads than blocks.
