@@ -13,8 +13,7 @@ namespace octet::plan {
 namespace {
 
 // Offsets in the header.
-constexpr size_t kVersionAt = 8, kCountAt = 12, kSizeAt = 16, kCreatorAt = 24, kHashAt = 48;
-constexpr size_t kTableEnd = kHeaderBytes + kSectionCount * kEntryBytes;
+constexpr size_t kVersionAt = 8, kCountAt = 12, kSizeAt = 16, kCreatorAt = 24;
 
 template <class T>
 T load(std::span<const std::byte> bytes, size_t at) {
@@ -25,14 +24,6 @@ T load(std::span<const std::byte> bytes, size_t at) {
 template <class T>
 void store(std::span<std::byte> bytes, size_t at, const T& value) {
   std::memcpy(bytes.data() + at, &value, sizeof(T));
-}
-
-// Of the header up to the hash itself, and of the table.
-Hash128 head_hash(std::span<const std::byte> head) {
-  Hasher128 hasher;
-  hasher.update(head.first(kHashAt));
-  hasher.update(head.subspan(kHeaderBytes, kTableEnd - kHeaderBytes));
-  return hasher.digest();
 }
 
 bool all_zero(std::span<const std::byte> bytes) {
@@ -79,6 +70,13 @@ void check_table(std::span<const std::byte> file, Layout& layout, std::vector<st
 std::string_view name_of(SectionId id) {
   constexpr std::string_view kNames[] = {"meta", "buffers", "weights", "steps", "source", "data"};
   return kNames[static_cast<size_t>(id) - 1];
+}
+
+Hash128 head_hash(std::span<const std::byte> file) {
+  Hasher128 hasher;
+  hasher.update(file.first(kHashAt));
+  hasher.update(file.subspan(kHeaderBytes, kTableEnd - kHeaderBytes));
+  return hasher.digest();
 }
 
 uint64_t place(Layout& layout) {

@@ -29,6 +29,9 @@ struct Layout {
 
 std::string_view name_of(SectionId id);              // "meta buffers weights steps source data"
 
+// The hash stored at kHashAt: of the header before it and of the table. `file` holds at least kTableEnd bytes.
+inline constexpr size_t kHashAt = 48, kTableEnd = kHeaderBytes + kSectionCount * kEntryBytes;
+Hash128 head_hash(std::span<const std::byte> file);
 // Sets every offset from the sizes; returns the size of the file.
 uint64_t place(Layout& layout);
 // The header and the table, zero-padded to the first section. Needs place() and the hashes.
