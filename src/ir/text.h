@@ -11,8 +11,9 @@
 //   output %z                                    ;   left out where it is the node's own name
 //
 // Names with other characters than letters, digits and _ . / - + ? are quoted: %"onnx::x", ["height/2"]. A string escapes
-// a quote and a backslash by a backslash, and has \n and \xNN. A float element is a number, or 0x and its bits (all of e4m3 e5m2 e8m0, and NaNs). White space and line ends
-// only separate; a comment runs from ; to the end of the line. What no live node uses is not printed.
+// a quote and a backslash by a backslash, and has \n and \xNN. A float element is a number, or 0x and its bits (all of
+// e4m3 e5m2 e8m0, and NaNs). White space and line ends only separate; a comment runs from ; to the end of the line.
+// What no live node uses is not printed.
 #pragma once
 #include <string>
 #include <string_view>
