@@ -26,6 +26,10 @@ inline float sum_of(F32x16 x) { return _mm512_reduce_add_ps(x.v); }
 inline float max_of(F32x16 x) { return _mm512_reduce_max_ps(x.v); }
 #endif
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+inline F32x8 select(F32x8::Mask m, F32x8 yes, F32x8 no) { return select(_mm256_castsi256_ps(m.lanes), yes, no); }
+#endif
+
 // 2^x for x <= 0, relative error <= 2^-22.4; 2^0 is exactly 1. x < -126 counts as -126: nothing subnormal arises, and what a
 // softmax would do with less is lost in its sum anyway. NaN stays NaN. Half the work of exp(): the minimax polynomial of degree 5
 // on [-1/2, 1/2] with p(0) = 1 (2^-23.4), no reduction by ln 2.

@@ -15,8 +15,32 @@ Refusal accepts_any(const AttentionProblem& p) {
   return {};
 }
 
+// Beyond this many tokens a block of whole score rows leaves L2.
+constexpr int64_t kTileTokens = 8192;
+
+template <DType kIn, DType kOut>
+Refusal accepts_tiles(const AttentionProblem& p) {
+  if (Refusal no = accepts_any(p)) return no;
+  if (p.in != kIn || p.out != kOut) return {fmt::format("takes {} to {}", name_of(kIn), name_of(kOut))};
+  if (p.head_dim % 8 != 0 || p.head_dim > 256) return {fmt::format("head_dim {} is not a multiple of 8 up to 256", p.head_dim)};
+  if (p.tokens > kTileTokens) return {fmt::format("{} tokens are more than {}", p.tokens, kTileTokens)};
+  return {};
+}
+template <DType kIn, DType kOut>
+constexpr AttentionKernel tile_row(std::string_view name) {
+  return {name, kAmx | kAvx512, accepts_tiles<kIn, kOut>, attention_scratch_amx, run_attention_amx};
+}
+
 constexpr AttentionKernel kKernels[] = {
+    tile_row<DType::e4m3, DType::e4m3>("attention_e4m3_e4m3_bf16_amx"),
+    tile_row<DType::e4m3, DType::f16>("attention_e4m3_f16_bf16_amx"),
+    tile_row<DType::e4m3, DType::bf16>("attention_e4m3_bf16_bf16_amx"),
+    tile_row<DType::bf16, DType::bf16>("attention_bf16_bf16_bf16_amx"),
+    tile_row<DType::bf16, DType::e4m3>("attention_bf16_e4m3_bf16_amx"),
+    tile_row<DType::f16, DType::f16>("attention_f16_f16_bf16x4_amx"),
+    tile_row<DType::f16, DType::e4m3>("attention_f16_e4m3_bf16x4_amx"),
     {"attention_any_any_f32_avx512", kAvx512, accepts_any, attention_scratch_avx512, run_attention_avx512},
+    {"attention_any_any_f32_avx2", kAvx2, accepts_any, attention_scratch_avx2, run_attention_avx2},
     {"attention_any_any_f32_portable", kPortable, accepts_any, attention_scratch_portable, run_attention_portable},
 };
 

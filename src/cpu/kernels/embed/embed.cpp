@@ -36,6 +36,7 @@ bool run(const EmbedProblem& p, const EmbedArgs& a, int thread, int threads) {
 
 constexpr EmbedKernel kKernels[] = {
     {"embed_any_avx512", kAvx512, accepts, run<embed_rows_avx512>},
+    {"embed_any_avx2", kAvx2, accepts, run<embed_rows_avx2>},
     {"embed_any_portable", kPortable, accepts, run<embed_rows_portable>},
 };
 

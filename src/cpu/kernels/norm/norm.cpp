@@ -25,6 +25,7 @@ void run(const NormProblem& problem, const NormArgs& args, int thread, int threa
 
 constexpr NormKernel kKernels[] = {
     {"norm_any_any_avx512", kAvx512, accepts, run<norm_rows_avx512>},
+    {"norm_any_any_avx2", kAvx2, accepts, run<norm_rows_avx2>},
     {"norm_any_any_portable", kPortable, accepts, run<norm_rows_portable>},
 };
 

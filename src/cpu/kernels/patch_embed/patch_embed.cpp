@@ -178,6 +178,7 @@ constexpr PatchEmbedKernel row(std::string_view name, uint32_t needs, Refusal (*
 constexpr PatchEmbedKernel kKernels[] = {
     row<kAmx | kAvx512 | kAvx2, round_row_avx512>("patch_embed_f16_any_bf16x4_amx", kAmx | kAvx512, accepts_f16),
     row<kAvx512 | kAvx2, round_row_avx512>("patch_embed_any_any_f32_avx512", kAvx512, accepts),
+    row<kAvx2, round_row_avx2>("patch_embed_any_any_f32_avx2", kAvx2, accepts),
     row<kPortable, round_row_portable>("patch_embed_any_any_f32_portable", kPortable, accepts),
 };
 

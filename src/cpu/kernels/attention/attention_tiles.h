@@ -1,0 +1,146 @@
+// K^T, V and Q of one head as bf16 tiles for attention_amx.cpp. A tile is 16 rows of 64 bytes. Left operands hold 16 rows of 32
+// values; right operands hold 32 rows of 16 columns, rows 2i and 2i + 1 interleaved in tile row i. Internal to attention_amx.cpp.
+#pragma once
+#include "cpu/kernels/attention/attention_softmax_inl.h"
+#include "cpu/simd/e4m3_avx512.h"
+
+namespace octet::cpu {
+namespace {
+
+constexpr int64_t kTileBytes = 1024;
+
+// 32 values as bf16: their own bits, or two planes whose sum they are.
+struct Planes {
+  __m512i high, low;
+};
+// high: x cut to 8 significant bits; low: the rest, rounded to bf16, so together 16 bits; exact for anything of 16 bits or fewer.
+inline Planes split_planes(__m512 x, __m512 y) {
+  const __m512 mask = _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(0xffff0000)));
+  const __m512 x_high = _mm512_and_ps(x, mask), y_high = _mm512_and_ps(y, mask);
+  return {(__m512i)_mm512_cvtne2ps_pbh(y_high, x_high), (__m512i)_mm512_cvtne2ps_pbh(_mm512_sub_ps(y, y_high), _mm512_sub_ps(x, x_high))};
+}
+
+inline __mmask32 first32(int64_t count) { return count >= 32 ? ~__mmask32{0} : (__mmask32{1} << count) - 1; }
+
+// Up to 32 values of a row, zeros after `count` (>= 1).
+struct E4m3Rows {
+  static constexpr int kBytes = 1, kPlanes = 1;
+  static constexpr bool kPlainWeights = false;  // weights that are not quantized: one bf16, or two planes
+  E4m3ToBf16 table;
+  Planes load(const uint8_t* from, int64_t count) const {
+    return {table.half(_mm256_maskz_loadu_epi8(first32(count), from)), _mm512_setzero_si512()};
+  }
+};
+struct Bf16Rows {
+  static constexpr int kBytes = 2, kPlanes = 1;
+  static constexpr bool kPlainWeights = true;
+  Planes load(const uint8_t* from, int64_t count) const { return {_mm512_maskz_loadu_epi16(first32(count), from), _mm512_setzero_si512()}; }
+};
+struct F16Rows {
+  static constexpr int kBytes = 2, kPlanes = 2;
+  static constexpr bool kPlainWeights = false;
+  Planes load(const uint8_t* from, int64_t count) const {
+    const __m512i bits = _mm512_maskz_loadu_epi16(first32(count), from);
+    Planes planes = split_planes(_mm512_cvtph_ps(_mm512_castsi512_si256(bits)), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(bits, 1)));
+    // Infinity minus infinity: an infinity or NaN is all in its high plane.
+    const __m512i exponent = _mm512_set1_epi16(0x7c00);
+    const __mmask32 finite = _mm512_cmpneq_epi16_mask(_mm512_and_si512(bits, exponent), exponent);
+    planes.low = _mm512_maskz_mov_epi16(finite, planes.low);
+    return planes;
+  }
+};
+
+// A thread's scratch, in bytes; strides of s and o in floats. Tiles: k [plane][16 tokens][32 dims], v [plane][16 dims][32 tokens],
+// q [plane][16 rows][32 dims].
+struct TileLayout {
+  int64_t k, v, q, s, o, total;
+  int64_t k_plane, v_plane, q_plane;
+  int64_t dim_steps, token_steps;
+  int64_t s_stride, o_stride;
+};
+inline TileLayout tile_layout(const AttentionProblem& p) {
+  const int64_t planes = p.in == DType::f16 ? 2 : 1, dim_tiles = ceil_div(p.head_dim, 16);
+  TileLayout l{};
+  l.dim_steps = ceil_div(p.head_dim, 32);
+  l.token_steps = ceil_div(p.tokens, 32);
+  l.s_stride = l.token_steps * 32 + 16;  // a line more: rows must not share cache sets
+  l.o_stride = dim_tiles * 16 + 16;
+  l.k_plane = l.token_steps * 2 * l.dim_steps * kTileBytes;
+  l.v_plane = dim_tiles * l.token_steps * kTileBytes;
+  l.q_plane = 2 * l.dim_steps * kTileBytes;
+  l.v = l.k + planes * l.k_plane;
+  l.q = l.v + planes * l.v_plane;
+  l.s = l.q + planes * l.q_plane;
+  l.o = l.s + kQueryBlock * l.s_stride * 4;
+  l.total = l.o + kQueryBlock * l.o_stride * 4;
+  return l;
+}
+
+// Transposes a 16 x 16 matrix of 32-bit elements, rows in x, and stores its rows 64 bytes apart.
+inline void transpose_store(const __m512i (&x)[16], char* to) {
+  __m512i a[16], b[16];
+  for (int i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+    a[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4)
+    for (int j = 0; j < 2; ++j) {
+      b[i + 2 * j] = _mm512_unpacklo_epi64(a[i + j], a[i + j + 2]);
+      b[i + 2 * j + 1] = _mm512_unpackhi_epi64(a[i + j], a[i + j + 2]);
+    }
+  for (int j = 0; j < 4; ++j) {  // b[4 i + j]: column 4 lane + j of rows 4 i .. 4 i + 3
+    const __m512i low = _mm512_shuffle_i32x4(b[j], b[4 + j], 0x88), high = _mm512_shuffle_i32x4(b[j], b[4 + j], 0xdd);
+    const __m512i low2 = _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0x88), high2 = _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0xdd);
+    _mm512_store_si512(to + j * 64, _mm512_shuffle_i32x4(low, low2, 0x88));
+    _mm512_store_si512(to + (4 + j) * 64, _mm512_shuffle_i32x4(high, high2, 0x88));
+    _mm512_store_si512(to + (8 + j) * 64, _mm512_shuffle_i32x4(low, low2, 0xdd));
+    _mm512_store_si512(to + (12 + j) * 64, _mm512_shuffle_i32x4(high, high2, 0xdd));
+  }
+}
+
+// K^T: dims 2i and 2i + 1 of a token are one 32-bit element, so a right tile is the transpose of 16 tokens x 16 such elements.
+template <class Rows>
+inline void pack_keys(const Rows& rows, const TileLayout& l, const AttentionProblem& p, const uint8_t* k, int64_t stride, char* to) {
+  for (int64_t tile = 0; tile < l.token_steps * 2; ++tile)
+    for (int64_t step = 0; step < l.dim_steps; ++step) {
+      __m512i high[16], low[16];
+      for (int64_t i = 0; i < 16; ++i) {
+        Planes x = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+        if (tile * 16 + i < p.tokens) x = rows.load(k + (tile * 16 + i) * stride + step * 32 * Rows::kBytes, p.head_dim - step * 32);
+        high[i] = x.high;
+        low[i] = x.low;
+      }
+      char* at = to + (tile * l.dim_steps + step) * kTileBytes;
+      transpose_store(high, at);
+      if constexpr (Rows::kPlanes == 2) transpose_store(low, at + l.k_plane);
+    }
+}
+
+// Words of x and y alternating: first those of elements 0 .. 15, then 16 .. 31.
+inline void interleave_store(__m512i x, __m512i y, char* first, char* second) {
+  const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+  x = _mm512_permutexvar_epi64(order, x);
+  y = _mm512_permutexvar_epi64(order, y);
+  _mm512_store_si512(first, _mm512_unpacklo_epi16(x, y));
+  if (second != nullptr) _mm512_store_si512(second, _mm512_unpackhi_epi16(x, y));
+}
+
+template <class Rows>
+inline void pack_values(const Rows& rows, const TileLayout& l, const AttentionProblem& p, const uint8_t* v, int64_t stride, char* to) {
+  const int64_t tile_stride = l.token_steps * kTileBytes;
+  for (int64_t token = 0; token < l.token_steps * 32; token += 2)
+    for (int64_t step = 0; step < l.dim_steps; ++step) {
+      Planes even = {_mm512_setzero_si512(), _mm512_setzero_si512()}, odd = even;
+      const uint8_t* from = v + token * stride + step * 32 * Rows::kBytes;
+      if (token < p.tokens) even = rows.load(from, p.head_dim - step * 32);
+      if (token + 1 < p.tokens) odd = rows.load(from + stride, p.head_dim - step * 32);
+      char* first = to + step * 2 * tile_stride + token / 32 * kTileBytes + token % 32 / 2 * 64;
+      char* second = p.head_dim - step * 32 > 16 ? first + tile_stride : nullptr;
+      interleave_store(even.high, odd.high, first, second);
+      if constexpr (Rows::kPlanes == 2)
+        interleave_store(even.low, odd.low, first + l.v_plane, second == nullptr ? nullptr : second + l.v_plane);
+    }
+}
+
+}  // namespace
+}  // namespace octet::cpu
