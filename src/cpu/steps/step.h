@@ -4,6 +4,7 @@
 #include <span>
 
 #include "base/aligned.h"
+#include "base/error.h"
 #include "base/thread_pool.h"
 #include "cpu/isa.h"
 #include "plan/plan.h"

@@ -1,0 +1,48 @@
+// octet check: every strong-typing and Q/DQ violation of an ONNX file at once.
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "compile.h"
+#include "console.h"
+#include "subcommand.h"
+
+namespace octet::cli {
+namespace {
+
+struct Options {
+  std::string model;
+  bool json = false;
+};
+
+nlohmann::json to_json(const TypeViolation& v) {
+  return {{"node", v.node}, {"op", v.op}, {"rule", v.rule}, {"what", v.what}, {"fix", v.fix}, {"producers", v.producers}};
+}
+
+int check(const Options& o) {
+  Graph graph = load_model(o.model);
+  const auto violations = infer_types(graph);
+  if (o.json) {
+    nlohmann::json out{{"file", o.model}, {"nodes", graph.node_count()}, {"violations", nlohmann::json::array()}};
+    for (const auto& v : violations) out["violations"].push_back(to_json(v));
+    print_out(out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  } else {
+    for (const auto& v : violations) {
+      print_out(fmt::format("{} ({}): {} [{}]\n", printable(v.node), v.op, v.what, v.rule));
+      for (const auto& p : v.producers) print_out("    " + p + "\n");
+      if (!v.fix.empty()) print_out("  fix: " + v.fix + "\n");
+    }
+    print_out(fmt::format("{}: {} nodes, opset {}, {} violation{}\n", o.model, graph.node_count(), graph.opset, violations.size(), violations.size() == 1 ? "" : "s"));
+  }
+  return violations.empty() ? 0 : static_cast<int>(Code::kInvalid);
+}
+
+}  // namespace
+
+Run add_check(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("model", o->model, "ONNX file")->required();
+  app.add_flag("--json", o->json, "machine-readable output");
+  return [o] { return check(*o); };
+}
+
+}  // namespace octet::cli

@@ -1,0 +1,109 @@
+#include "engine_io.h"
+
+#include <chrono>
+#include <random>
+
+#include "console.h"
+#include "cpu/backend.h"
+#include "frontends/processor.h"
+#include "numeric/convert.h"
+#include "plan/io.h"
+
+namespace octet::cli {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// The vocabulary an ids buffer indexes, 0 if it is no embedding's input.
+int64_t vocabulary_of(const plan::Plan& plan, plan::Id buffer) {
+  for (const plan::Step& step : plan.steps)
+    if (const auto* embed = std::get_if<plan::Embed>(&step.op); embed && embed->ids == buffer) return plan.weights[embed->token].dims[0];
+  return 0;
+}
+
+HostTensor random_input(const plan::Plan& plan, const plan::Binding& binding, int64_t batch, std::mt19937_64& random) {
+  HostTensor tensor(plan.buffers[binding.buffer].dtype, dims_at(plan, binding, batch));
+  if (is_float(tensor.dtype())) {
+    // Values on f16's grid in [-1, 1]: one draw an element, converted by table for speed at batch 128.
+    std::vector<float> values(static_cast<size_t>(tensor.count()));
+    for (float& v : values) v = static_cast<float>(random() >> 40) * 0x1p-23f - 1.0f;
+    return from_f32(tensor.dtype(), tensor.dims(), values);
+  }
+  const int64_t vocabulary = vocabulary_of(plan, binding.buffer);
+  std::uniform_int_distribution<int64_t> draw(vocabulary ? 0 : -128, vocabulary ? vocabulary - 1 : 127);
+  for (int64_t i = 0; i < tensor.count(); ++i) tensor.set_int(i, draw(random));
+  return tensor;
+}
+
+}  // namespace
+
+void DeviceOptions::add_to(CLI::App& app) {
+  app.add_option("--device", device, "cpu")->capture_default_str();
+  app.add_option("--cpu-threads", threads, "compute threads (default: every usable core)")->check(CLI::Range(0, 1024));
+}
+
+Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const DeviceOptions& options) {
+  if (options.device != "cpu")
+    throw Error(Code::kUnsupported, fmt::format("device `{}`: this build runs on the CPU", options.device), "use --device cpu");
+  const auto begin = std::chrono::steady_clock::now();
+  const auto backend = cpu::make_backend();
+  PrepareOptions prepare;
+  prepare.threads = options.threads;
+  Engine engine{plan, backend->prepare(plan, prepare), backend->name(), 0};
+  engine.seconds = seconds_since(begin);
+  return engine;
+}
+
+Engine load_engine(const std::filesystem::path& path, const DeviceOptions& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto plan = std::make_shared<plan::Plan>(with_context([&] { return "loading engine " + path.string(); }, [&] { return plan::read(path); }));
+  Engine engine = prepare_engine(std::move(plan), options);
+  engine.seconds = seconds_since(begin);
+  return engine;
+}
+
+bool is_plan(const std::filesystem::path& path) { return plan::looks_like_plan(MappedFile::open(path)->bytes()); }
+
+Engine open_engine(const std::filesystem::path& path, const DeviceOptions& options, const CompileOptions& compile_options) {
+  if (is_plan(path)) return load_engine(path, options);
+  CompileOptions with_processor = compile_options;
+  with_processor.processor_sha256 = processor_sha256(path.parent_path() / "processor");
+  return prepare_engine(compile(load_model(path), with_processor), options);
+}
+
+std::vector<const void*> Tensors::input_pointers() const {
+  std::vector<const void*> pointers;
+  for (const auto& t : inputs) pointers.push_back(t.bytes().data());
+  return pointers;
+}
+
+std::vector<void*> Tensors::output_pointers() {
+  std::vector<void*> pointers;
+  for (auto& t : outputs) pointers.push_back(t.mutable_data());
+  return pointers;
+}
+
+std::vector<int64_t> dims_at(const plan::Plan& plan, const plan::Binding& binding, int64_t batch) {
+  std::vector<int64_t> dims{batch};
+  const auto& item = plan.buffers[binding.buffer].dims;
+  dims.insert(dims.end(), item.begin(), item.end());
+  return dims;
+}
+
+Tensors random_tensors(const plan::Plan& plan, int64_t batch) {
+  std::mt19937_64 random;  // default seed: the same inputs every time
+  Tensors tensors;
+  for (const auto& binding : plan.inputs) tensors.inputs.push_back(random_input(plan, binding, batch, random));
+  for (const auto& binding : plan.outputs) tensors.outputs.emplace_back(plan.buffers[binding.buffer].dtype, dims_at(plan, binding, batch));
+  return tensors;
+}
+
+void run_engine(const Engine&, Context& context, int64_t batch, Tensors& tensors, const StepHook* hook) {
+  const auto in = tensors.input_pointers();
+  const auto out = tensors.output_pointers();
+  context.run(batch, in, out, hook);
+}
+
+}  // namespace octet::cli

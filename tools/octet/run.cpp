@@ -1,0 +1,130 @@
+// octet run: one inference of an ONNX file or an engine, .npy in and out; or of a plain reference instead.
+#include <filesystem>
+
+#include "base/text.h"
+#include "console.h"
+#include "engine_io.h"
+#include "formats/npy.h"
+#include "interp/interp.h"
+#if __has_include("oracle/backend.h")
+#include "oracle/backend.h"
+#define HAVE_ORACLE 1
+#endif
+#include "subcommand.h"
+
+namespace octet::cli {
+namespace {
+
+struct Options {
+  std::string model, output_dir = ".", reference;
+  std::vector<std::string> inputs;
+  DeviceOptions device;
+};
+
+std::map<std::string, HostTensor> read_inputs(const std::vector<std::string>& arguments) {
+  std::map<std::string, HostTensor> tensors;
+  for (const auto& argument : arguments) {
+    const size_t equal = argument.find('=');
+    if (equal == argument.npos || equal == 0) throw Error(Code::kUsage, fmt::format("--input `{}` is not NAME=FILE.npy", printable(argument)));
+    tensors[argument.substr(0, equal)] = read_npy(argument.substr(equal + 1));
+  }
+  return tensors;
+}
+
+// The tensor for input `name`, converted to the type the model takes when that loses nothing but float precision.
+HostTensor take(std::map<std::string, HostTensor>& tensors, const std::string& name, DType dtype, size_t expected) {
+  auto found = tensors.find(name);
+  if (found == tensors.end()) {
+    std::vector<std::string> names;
+    for (const auto& [given, tensor] : tensors) names.push_back(given);
+    throw Error(Code::kUsage, fmt::format("input `{}` is not given (given: {})", name, names.empty() ? "none" : join(names, ", ")), "add --input " + name + "=FILE.npy");
+  }
+  const HostTensor tensor = found->second;
+  tensors.erase(found);
+  if (tensor.rank() != static_cast<int64_t>(expected)) throw Error(Code::kUsage, fmt::format("input `{}` has rank {}, the model takes {}", name, tensor.rank(), expected));
+  if (tensor.dtype() == dtype) return tensor;
+  if (is_float(tensor.dtype()) && is_float(dtype)) return from_f32(dtype, tensor.dims(), to_f32(tensor));
+  if (is_integer(tensor.dtype()) && is_integer(dtype)) {
+    HostTensor out(dtype, tensor.dims());
+    for (int64_t i = 0; i < out.count(); ++i) out.set_int(i, tensor.at_int(i));
+    return out;
+  }
+  throw Error(Code::kUsage, fmt::format("input `{}` is {}, the model takes {}", name, tensor.dtype(), dtype));
+}
+
+void no_leftover(const std::map<std::string, HostTensor>& tensors) {
+  if (!tensors.empty()) throw Error(Code::kUsage, fmt::format("the model has no input `{}`", printable(tensors.begin()->first)));
+}
+
+// numpy has no bf16 or f8: those outputs are written as f32.
+void write_output(const std::filesystem::path& directory, const std::string& name, const HostTensor& tensor) {
+  std::string file = name;
+  for (char& c : file)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-' && c != '.') c = '_';
+  const bool representable = tensor.dtype() != DType::bf16 && !is_float8(tensor.dtype());
+  write_npy(directory / (file + ".npy"), representable ? tensor : from_f32(DType::f32, tensor.dims(), to_f32(tensor)));
+  say("{}: {}", (directory / (file + ".npy")).string(), describe(tensor));
+}
+
+void run_interpreter(const Options& o) {
+  Graph graph = load_model(o.model);
+  check_types(graph);
+  auto given = read_inputs(o.inputs);
+  std::vector<HostTensor> inputs;
+  for (const ValueId id : graph.inputs) {
+    const Value& value = graph.value(id);
+    inputs.push_back(take(given, value.name, value.type->dtype, value.type->shape.size()));
+  }
+  no_leftover(given);
+  const auto outputs = interpret(graph, inputs);
+  for (size_t i = 0; i < outputs.size(); ++i) write_output(o.output_dir, graph.value(graph.outputs[i]).name, outputs[i]);
+}
+
+void run_plan(const Options& o) {
+  const Engine engine = open_engine(o.model, o.device);
+  std::shared_ptr<const Executable> executable = engine.executable;
+#ifdef HAVE_ORACLE
+  if (o.reference == "steps") executable = oracle::make_backend()->prepare(engine.plan, {});
+#endif
+  auto given = read_inputs(o.inputs);
+  Tensors tensors;
+  int64_t batch = -1;
+  for (const auto& binding : engine.plan->inputs) {
+    const auto& buffer = engine.plan->buffers[binding.buffer];
+    HostTensor tensor = take(given, binding.name, buffer.dtype, buffer.dims.size() + 1);
+    if (batch < 0) batch = tensor.dims()[0];
+    if (tensor.dims() != dims_at(*engine.plan, binding, batch))
+      throw Error(Code::kUsage, fmt::format("input `{}` is {}, the engine takes [{}]", binding.name, describe(tensor), fmt::join(dims_at(*engine.plan, binding, batch), ",")));
+    tensors.inputs.push_back(std::move(tensor));
+  }
+  no_leftover(given);
+  if (batch == 0) throw Error(Code::kUsage, "the inputs hold no item (batch 0)");
+  for (const auto& binding : engine.plan->outputs) tensors.outputs.emplace_back(engine.plan->buffers[binding.buffer].dtype, dims_at(*engine.plan, binding, batch));
+  const auto context = executable->new_context();
+  context->reserve(batch);
+  run_engine(engine, *context, batch, tensors);
+  for (size_t i = 0; i < tensors.outputs.size(); ++i) write_output(o.output_dir, engine.plan->outputs[i].name, tensors.outputs[i]);
+}
+
+int run(const Options& o) {
+  std::error_code error;
+  std::filesystem::create_directories(o.output_dir, error);
+  if (error) fail(Code::kIo, "cannot create {}: {}", o.output_dir, error.message());
+  if (o.reference == "onnx" && is_plan(o.model)) throw Error(Code::kUsage, "--reference=onnx needs an ONNX file", "use --reference=steps with an engine");
+  o.reference == "onnx" ? run_interpreter(o) : run_plan(o);
+  return 0;
+}
+
+}  // namespace
+
+Run add_run(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("model", o->model, "ONNX file or engine")->required();
+  app.add_option("--input,-i", o->inputs, "NAME=FILE.npy, once an input")->required();
+  app.add_option("--output-dir,-o", o->output_dir, "where NAME.npy of each output goes")->capture_default_str();
+  app.add_option("--reference", o->reference, "run a plain reference instead: steps (the fused steps in f64) or onnx (node by node)")->check(CLI::IsMember({"steps", "onnx"}));
+  o->device.add_to(app);
+  return [o] { return run(*o); };
+}
+
+}  // namespace octet::cli
