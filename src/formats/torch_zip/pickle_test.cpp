@@ -114,7 +114,7 @@ TEST(Pickle, RefusesEveryOtherOpcode) {
 
 TEST(Pickle, RefusesCallsThatAreNotPlainData) {
   EXPECT_THAT(error_in("ctorch\nfloat16\n)R."), HasSubstr("expected a global, found a torch dtype"));
-  EXPECT_THAT(error_in("]" + text("x") + "\x85R."), HasSubstr("expected a global, found a list"));
+  EXPECT_THAT(error_in(std::string(1, ']') + text("x") + "\x85R."), HasSubstr("expected a global, found a list"));
   EXPECT_THAT(error_in("ctorch\nSize\n]R."), HasSubstr("without a tuple"));
   EXPECT_THAT(error_in("ctorch\nSize\n)R."), HasSubstr("`torch.Size` called with 0 arguments"));
   EXPECT_THAT(error_in("ctorch\nSize\n" + text("x") + "\x85\x85R."), HasSubstr("expected an int, found a string"));
