@@ -1,5 +1,6 @@
 #include "text/special_tokens.h"
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
