@@ -81,7 +81,8 @@ ValueId TowerBuilder::quantize(ValueId x, float amax, const std::string& name) {
   QuantizeLinear q;
   if (graph.opset >= 23) q.precision = onnx_number(DType::f32);  // divide in f32 at every opset: one checkpoint, one set of codes
   const ValueId codes = graph.add(make_op(q), {x, s, zero}, name + ".codes", name + ".q");
-  return graph.add(make_op(DequantizeLinear{}), {codes, s}, name + ".dq", name + ".dq");
+  // The zero point is given to the DQ too: onnxruntime (1.32) moves a DQ without one across a Transpose as u8, which ruins the values.
+  return graph.add(make_op(DequantizeLinear{}), {codes, s, zero}, name + ".dq", name + ".dq");
 }
 
 bool TowerBuilder::fp8_linear(const std::string& module) const {
