@@ -30,14 +30,26 @@ inline float max_of(F32x16 x) { return _mm512_reduce_max_ps(x.v); }
 inline F32x8 select(F32x8::Mask m, F32x8 yes, F32x8 no) { return select(_mm256_castsi256_ps(m.lanes), yes, no); }
 #endif
 
-// 2^x for x <= 0, relative error <= 2^-22.4; 2^0 is exactly 1. x < -126 counts as -126: nothing subnormal arises, and what a
-// softmax would do with less is lost in its sum anyway. NaN stays NaN. Half the work of exp(): the minimax polynomial of degree 5
-// on [-1/2, 1/2] with p(0) = 1 (2^-23.4), no reduction by ln 2.
+// 2^x for x <= 0 or slightly above, relative error <= 2^-22.4; 2^0 is exactly 1. NaN stays NaN. Below -126 the result may be
+// anything in [0, 2^-126]: what a softmax would do with it is lost in its sum. Half the work of exp(): a minimax polynomial of
+// degree 5 with p(0) = 1 on an interval of length 1, and no reduction by ln 2.
+#if defined(__AVX512F__)
+inline F32x16 exp2_nonpositive(F32x16 x) {
+  const __m512 f = _mm512_reduce_ps(x.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);  // x - floor(x): [0, 1)
+  __m512 p = _mm512_set1_ps(0x1.e974fcp-10f);
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.277854p-7f));
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.c91ce6p-5f));
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.ebdb56p-3f));
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.62e4bap-1f));
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
+  return {_mm512_scalef_ps(p, x.v)};  // takes the floor of x itself
+}
+#else
 template <class V>
 inline V exp2_nonpositive(V x) {
   x = max(V::set(-126.0f), x);
   const V n = (x + V::set(0x1.8p23f)) - V::set(0x1.8p23f);
-  const V f = x - n;
+  const V f = x - n;  // [-1/2, 1/2]
   V p = V::set(0x1.5bba14p-10f);
   p = fma(p, f, V::set(0x1.3cea88p-7f));
   p = fma(p, f, V::set(0x1.c6b752p-5f));
@@ -46,6 +58,7 @@ inline V exp2_nonpositive(V x) {
   p = fma(p, f, V::set(1.0f));
   return scale2(p, n);
 }
+#endif
 
 // The largest power of two <= x, x >= 0 normal; 0 for less, infinity for infinity and NaN.
 #if defined(__AVX512F__)

@@ -8,6 +8,7 @@ namespace octet::cpu {
 namespace {
 
 using V = Native;
+constexpr int64_t kQueryBlock = 32;             // query rows at a time
 constexpr int64_t kPanel = 2 * V::kLanes;       // columns of a panel
 constexpr int kTall = V::kLanes == 16 ? 8 : 4;  // rows multiplied at a time: with the panel, what the registers hold
 
@@ -80,7 +81,8 @@ inline void multiply(const float* a, int64_t a_stride, const float* b, int64_t p
 inline void softmax(const AttentionProblem& p, const AttentionArgs& a, const QueryBlock& block, const Layout& l, float* s, float* finish) {
   const int64_t padded = ceil_div(block.keys, V::kLanes) * V::kLanes;
   for (int64_t i = 0; i < block.rows; ++i, s += l.s_stride) {
-    const float sum = exponentiate_row(s, visible(p, block, i), padded, scales_of(a).exponent);
+    const int64_t keys = visible(p, block, i);
+    const float sum = exponentiate(s, keys, padded, largest_of(s, keys), scales_of(a).exponent);
     finish[i] = a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1.0f / sum);
     if (!p.quantize_p) continue;
     const V factor = V::set(1.0f / a.p_scale / sum);
@@ -106,11 +108,11 @@ inline size_t attention_f32_scratch(const AttentionProblem& p) { return static_c
 
 inline void run_attention_f32(const AttentionProblem& p, const AttentionArgs& a, int thread, int threads) {
   const Layout l = layout(p);
-  const Range mine = share(block_count(p, a), thread, threads);
+  const Range mine = share(block_count(p, a, kQueryBlock), thread, threads);
   auto* scratch = static_cast<float*>(a.scratch);
   int64_t packed = -1;
   for (int64_t index = mine.begin; index < mine.end; ++index) {
-    const QueryBlock block = block_at(p, index);
+    const QueryBlock block = block_at(p, index, kQueryBlock);
     if (block.item != packed) pack_head(p, a, l, block.item, scratch);
     packed = block.item;
     attend(p, a, block, l, scratch);

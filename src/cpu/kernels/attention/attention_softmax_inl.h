@@ -8,8 +8,6 @@
 namespace octet::cpu {
 namespace {
 
-constexpr int64_t kQueryBlock = 32;  // query rows at a time: two tiles of 16
-
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -17,13 +15,13 @@ constexpr int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 struct QueryBlock {
   int64_t item, row, rows, keys;
 };
-// Blocks are counted through all items, so that threads share them evenly even for one picture and few heads.
-inline int64_t block_count(const AttentionProblem& p, const AttentionArgs& a) {
-  return a.batch * p.heads * ceil_div(p.tokens, kQueryBlock);
+// Blocks of `height` rows are counted through all items, so that threads share them evenly even for one picture and few heads.
+inline int64_t block_count(const AttentionProblem& p, const AttentionArgs& a, int64_t height) {
+  return a.batch * p.heads * ceil_div(p.tokens, height);
 }
-inline QueryBlock block_at(const AttentionProblem& p, int64_t index) {
-  const int64_t blocks = ceil_div(p.tokens, kQueryBlock), row = index % blocks * kQueryBlock;
-  const int64_t rows = at_most(kQueryBlock, p.tokens - row);
+inline QueryBlock block_at(const AttentionProblem& p, int64_t index, int64_t height) {
+  const int64_t blocks = ceil_div(p.tokens, height), row = index % blocks * height;
+  const int64_t rows = at_most(height, p.tokens - row);
   return {index / blocks, row, rows, p.causal ? row + rows : p.tokens};
 }
 // Keys that row `i` of a block sees.
@@ -47,28 +45,38 @@ inline Scales scales_of(const AttentionArgs& a) {
   return {negate, (negate ? -a.score_scale : a.score_scale) * 1.44269504f};
 }
 
-// s[j] = 2^((s[j] - max) * exponent) for j < valid and 0 up to `padded` (a multiple of the lanes); returns the sum.
-inline float exponentiate_row(float* s, int64_t valid, int64_t padded, float exponent) {
+// The largest of s[0 .. valid). NaN or not if there is a NaN: exponentiate() meets it again.
+inline float largest_of(const float* s, int64_t valid) {
   using V = Native;
   const int64_t whole = valid / V::kLanes * V::kLanes;
-  const auto rest = V::first(valid - whole);
   V most = V::set(-__builtin_inff());
   for (int64_t j = 0; j < whole; j += V::kLanes) most = max(most, V::load(s + j));
-  if (whole < valid) most = max(most, select(rest, V::load(s + whole), most));
-  const V largest = V::set(max_of(most)), factor = V::set(exponent);
-  V sum[2] = {V::zero(), V::zero()};
-  for (int64_t j = 0; j < whole; j += V::kLanes) {
-    const V e = exp2_nonpositive((V::load(s + j) - largest) * factor);
+  if (whole < valid) most = max(most, select(V::first(valid - whole), V::load(s + whole), most));
+  return max_of(most);
+}
+
+// s[j] = 2^((s[j] - largest) * exponent) for j < valid and 0 up to `padded` (a multiple of the lanes); returns the sum.
+// As s * exponent - largest * exponent in one fma: the rounding of the second term is common to the row and cancels in the softmax.
+inline float exponentiate(float* s, int64_t valid, int64_t padded, float largest, float exponent) {
+  using V = Native;
+  const int64_t ceiling = ceil_div(valid, V::kLanes) * V::kLanes;
+  const auto rest = V::first(valid + V::kLanes - ceiling);
+  if (!(__builtin_fabsf(largest * exponent) < 0x1p8f)) {  // it would be more than 2^-17: subtract first
+    for (int64_t j = 0; j < ceiling; j += V::kLanes) (V::load(s + j) - V::set(largest)).store(s + j);
+    largest = 0;
+  }
+  const V factor = V::set(exponent), shift = V::set(-largest * exponent);
+  V sum = V::zero();
+  for (int64_t j = 0; j + V::kLanes < ceiling; j += V::kLanes) {
+    const V e = exp2_nonpositive(fma(V::load(s + j), factor, shift));
     e.store(s + j);
-    sum[j / V::kLanes % 2] = sum[j / V::kLanes % 2] + e;
+    sum = sum + e;
   }
-  if (whole < valid) {
-    const V e = select(rest, exp2_nonpositive((V::load(s + whole) - largest) * factor), V::zero());
-    e.store(s + whole);
-    sum[1] = sum[1] + e;
-  }
-  for (int64_t j = ceil_div(valid, V::kLanes) * V::kLanes; j < padded; j += V::kLanes) V::zero().store(s + j);
-  return sum_of(sum[0] + sum[1]);
+  const int64_t last = ceiling - V::kLanes;
+  const V e = select(rest, exp2_nonpositive(fma(V::load(s + last), factor, shift)), V::zero());
+  e.store(s + last);
+  for (int64_t j = ceiling; j < padded; j += V::kLanes) V::zero().store(s + j);
+  return sum_of(sum + e);
 }
 
 // out[i] = round(o[i] * factor)

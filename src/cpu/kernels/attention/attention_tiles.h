@@ -50,10 +50,12 @@ struct F16Rows {
   }
 };
 
+constexpr int64_t kTileRows = 16;  // query rows at a time
+
 // A thread's scratch, in bytes; strides of s and o in floats. Tiles: k [plane][16 tokens][32 dims], v [plane][16 dims][32 tokens],
-// q [plane][16 rows][32 dims].
+// q [plane][32 dims]. s: two blocks of rows, one multiplied while the other is exponentiated.
 struct TileLayout {
-  int64_t k, v, q, s, o, total;
+  int64_t k, v, q, s, s_block, o, total;
   int64_t k_plane, v_plane, q_plane;
   int64_t dim_steps, token_steps;
   int64_t s_stride, o_stride;
@@ -67,12 +69,13 @@ inline TileLayout tile_layout(const AttentionProblem& p) {
   l.o_stride = dim_tiles * 16 + 16;
   l.k_plane = l.token_steps * 2 * l.dim_steps * kTileBytes;
   l.v_plane = dim_tiles * l.token_steps * kTileBytes;
-  l.q_plane = 2 * l.dim_steps * kTileBytes;
+  l.q_plane = l.dim_steps * kTileBytes;
   l.v = l.k + planes * l.k_plane;
   l.q = l.v + planes * l.v_plane;
   l.s = l.q + planes * l.q_plane;
-  l.o = l.s + kQueryBlock * l.s_stride * 4;
-  l.total = l.o + kQueryBlock * l.o_stride * 4;
+  l.s_block = kTileRows * l.s_stride * 4;
+  l.o = l.s + 2 * l.s_block;
+  l.total = l.o + kTileRows * l.o_stride * 4;
   return l;
 }
 
@@ -125,20 +128,24 @@ inline void interleave_store(__m512i x, __m512i y, char* first, char* second) {
   if (second != nullptr) _mm512_store_si512(second, _mm512_unpackhi_epi16(x, y));
 }
 
+// Tile row i of 32 tokens holds tokens 2i and 2i + 1, or, in the order that packs quantized weights cheaply, i and i + 16.
 template <class Rows>
 inline void pack_values(const Rows& rows, const TileLayout& l, const AttentionProblem& p, const uint8_t* v, int64_t stride, char* to) {
-  const int64_t tile_stride = l.token_steps * kTileBytes;
-  for (int64_t token = 0; token < l.token_steps * 32; token += 2)
-    for (int64_t step = 0; step < l.dim_steps; ++step) {
-      Planes even = {_mm512_setzero_si512(), _mm512_setzero_si512()}, odd = even;
-      const uint8_t* from = v + token * stride + step * 32 * Rows::kBytes;
-      if (token < p.tokens) even = rows.load(from, p.head_dim - step * 32);
-      if (token + 1 < p.tokens) odd = rows.load(from + stride, p.head_dim - step * 32);
-      char* first = to + step * 2 * tile_stride + token / 32 * kTileBytes + token % 32 / 2 * 64;
-      char* second = p.head_dim - step * 32 > 16 ? first + tile_stride : nullptr;
-      interleave_store(even.high, odd.high, first, second);
-      if constexpr (Rows::kPlanes == 2)
-        interleave_store(even.low, odd.low, first + l.v_plane, second == nullptr ? nullptr : second + l.v_plane);
+  const int64_t tile_stride = l.token_steps * kTileBytes, apart = p.quantize_p ? 16 : 1, pace = p.quantize_p ? 1 : 2;
+  for (int64_t tile = 0; tile < l.token_steps; ++tile)
+    for (int64_t i = 0; i < 16; ++i) {
+      const int64_t token = tile * 32 + i * pace;
+      for (int64_t step = 0; step < l.dim_steps; ++step) {
+        Planes even = {_mm512_setzero_si512(), _mm512_setzero_si512()}, odd = even;
+        const uint8_t* from = v + token * stride + step * 32 * Rows::kBytes;
+        if (token < p.tokens) even = rows.load(from, p.head_dim - step * 32);
+        if (token + apart < p.tokens) odd = rows.load(from + apart * stride, p.head_dim - step * 32);
+        char* first = to + step * 2 * tile_stride + tile * kTileBytes + i * 64;
+        char* second = p.head_dim - step * 32 > 16 ? first + tile_stride : nullptr;
+        interleave_store(even.high, odd.high, first, second);
+        if constexpr (Rows::kPlanes == 2)
+          interleave_store(even.low, odd.low, first + l.v_plane, second == nullptr ? nullptr : second + l.v_plane);
+      }
     }
 }
 
