@@ -1,0 +1,185 @@
+"""What the end-to-end tests share: the shipped model, the exported files, running octet and onnxruntime, and assertions that
+print what they measured. Every script takes --octet BINARY --work DIR --tools DIR; make_files.py fills DIR before the others run.
+"""
+import argparse
+import contextlib
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "models" / "clip-cifar10-fp8"
+DATA = ROOT / "data" / "cifar10"
+EOS = 49407
+TOWERS = ("image", "text")
+
+# Everything that `octet export` writes and the tests look at: name of the directory -> flags.
+EXPORTS = {
+    "fp8": [],
+    "fp16": ["--precision", "fp16"],
+    "fp32": ["--precision", "fp32"],
+    "bf16": ["--precision", "bf16"],
+    **{f"fp8-opset{n}": ["--opset", str(n)] for n in range(21, 26)},
+    **{f"fp16-opset{n}": ["--precision", "fp16", "--opset", str(n)] for n in range(21, 26)},
+    "fp8-blog": ["--names", "blog"],
+    "fp16-blog": ["--names", "blog", "--precision", "fp16"],
+    "fp8-no-attention": ["--no-fp8-attention"],
+    "fp8-normalize": ["--normalize"],
+    "fp8-int32": ["--ids", "int32"],
+    "fp8-modelopt": ["--scales", "modelopt"],
+}
+# Mean cosine that octet and onnxruntime owe each other on one file (contract, Numerics).
+BOUND = {"fp8": 0.998, "fp16": 0.9999, "fp32": 0.9999}
+
+
+class Run:
+    """One test's arguments, its running count of assertions, and a scratch directory that goes with it."""
+
+    def __init__(self, name):
+        parser = argparse.ArgumentParser(description=name)
+        parser.add_argument("--octet", required=True, type=Path)
+        parser.add_argument("--work", required=True, type=Path)
+        parser.add_argument("--tools", type=Path)
+        args = parser.parse_args()
+        self.octet_path, self.work, self.tools = args.octet, args.work, args.tools
+        self.checks = self.failures = 0
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=self.work))
+
+    # -- assertions -------------------------------------------------------------------------------------------------------
+    def check(self, ok, text):
+        self.checks += 1
+        self.failures += not ok
+        print(("ok    " if ok else "FAIL  ") + text, flush=True)
+        return bool(ok)
+
+    def at_least(self, name, value, bound):
+        return self.check(value >= bound, f"{name}: {value:.6f} >= {bound}")
+
+    def at_most(self, name, value, bound):
+        return self.check(value <= bound, f"{name}: {value:.6f} <= {bound}")
+
+    def equal(self, name, actual, expected):
+        same = bool(np.array_equal(actual, expected)) if isinstance(actual, np.ndarray) else actual == expected
+        shown = "" if isinstance(actual, np.ndarray) else f" {str(actual)[:300]}" + ("" if same else f", expected {str(expected)[:300]}")
+        return self.check(same, f"{name}:{shown or (' equal' if same else ' differ')}")
+
+    # -- octet ------------------------------------------------------------------------------------------------------------
+    def octet(self, *args, code=0, env=None, text=True, **options):
+        """Runs the CLI; any other exit code than `code` (None: any) ends the test with what it printed."""
+        done = subprocess.run([str(self.octet_path), *map(str, args)], capture_output=True, text=text, env={**os.environ, **(env or {})}, **options)
+        if code is not None and done.returncode != code:
+            raise SystemExit(f"FAIL  octet {' '.join(map(str, args))}\n  exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def infer(self, model, array, env=None, flags=(), name=None):
+        """The one output of `octet run` for the one input `array`, as float32."""
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+            np.save(f"{folder}/input.npy", array)
+            name = name or input_name(model)
+            self.octet("run", model, "--quiet", "--input", f"{name}={folder}/input.npy", "--output-dir", f"{folder}/out", *flags, env=env)
+            (output,) = Path(folder, "out").glob("*.npy")
+            return np.load(output).astype(np.float32)
+
+    def build(self, onnx, plan, *flags, env=None):
+        self.octet("exec", f"--onnx={onnx}", f"--saveEngine={plan}", "--skipInference", *flags, env=env)
+        return plan
+
+    def steps(self, *source, env=None):
+        """[(name, kind, kernel, problem, type)] of an engine on this machine, from `octet exec --explain`."""
+        out = self.octet("exec", *source, "--skipInference", "--no-self-check", "--explain", env=env).stdout
+        rows = [line.split() for line in out.splitlines()]
+        begin = next(i for i, r in enumerate(rows) if r[:2] == ["step", "kind"])
+        return [tuple(r) for r in rows[begin + 1:] if len(r) == 5 and re.match(r"[a-z_0-9]+:", r[3])]
+
+    # -- files ------------------------------------------------------------------------------------------------------------
+    def onnx(self, export, tower):
+        blog = f"{tower}_clip_{export.split('-')[0]}.onnx"
+        return self.work / export / (blog if "blog" in export else f"{tower}.onnx")
+
+    def plan(self, precision, tower):
+        return self.work / precision / f"{tower}.plan"
+
+    def pixels(self, count=None):
+        return np.load(self.work / "pixels.npy", mmap_mode="r")[:count]
+
+    def ids(self, count=None):
+        return reference()["input_ids"][:count]
+
+    def inputs(self, tower, count=None):
+        return np.ascontiguousarray(self.pixels(count) if tower == "image" else self.ids(count))
+
+    def finish(self):
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        print(f"{self.checks} assertions, {self.failures} failed")
+        sys.exit(1 if self.failures or not self.checks else 0)
+
+
+@contextlib.contextmanager
+def running(name):
+    run = Run(name)
+    yield run
+    run.finish()
+
+
+def reference():
+    """input_ids, labels, image_embeds and text_embeds of the fp32 PyTorch model."""
+    return np.load(MODEL / "reference_fp32.npz")
+
+
+def input_name(model):
+    """The tower's input name, from what the file is called: engines and ONNX files of these tests say text or image."""
+    blog = "_clip_" in Path(model).name
+    return ("text_input" if blog else "input_ids") if "text" in Path(model).name else ("image_input" if blog else "pixel_values")
+
+
+def session(path, threads=1):
+    import onnxruntime as ort
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def ort_run(path, array, batch=32):
+    """onnxruntime's one output for the one input, cast to the type the file declares, as float32."""
+    s = session(path)
+    kinds = {"tensor(float16)": np.float16, "tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
+    (given,) = s.get_inputs()
+    array = np.asarray(array).astype(kinds[given.type])
+    parts = [s.run(None, {given.name: array[i:i + batch]})[0] for i in range(0, len(array), batch)]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def cosines(a, b):
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+
+
+def normalised(x):
+    x = x.astype(np.float64)
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def best_classes(image, text, classes=10):
+    """Zero-shot class of every picture: a class is the normalised mean of its normalised prompts (class-major in `text`)."""
+    means = normalised(normalised(text).reshape(classes, -1, text.shape[-1]).mean(1))
+    return (normalised(image) @ means.T).argmax(1)
+
+
+def wilson(hits, n, z=1.959964):
+    p = hits / n
+    middle, half = (p + z * z / (2 * n)), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+def load_json(text):
+    return json.loads(text)
