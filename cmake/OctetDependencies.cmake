@@ -8,11 +8,10 @@ function(octet_static target header archive)
   target_include_directories(${target} SYSTEM INTERFACE ${${target}_INCLUDE})
   target_link_libraries(${target} INTERFACE ${${target}_ARCHIVE} ${ARGN})
 endfunction()
-# Debian ships fmt as a shared library and headers; header-only keeps the binaries self-contained.
+# Debian ships fmt as a shared library and headers: src/base/fmt.cpp compiles its inline part into octet_base.
 find_path(OCTET_FMT_INCLUDE fmt/format.h REQUIRED)
 add_library(octet_fmt INTERFACE)
 target_include_directories(octet_fmt SYSTEM INTERFACE ${OCTET_FMT_INCLUDE})
-target_compile_definitions(octet_fmt INTERFACE FMT_HEADER_ONLY=1)
 octet_static(octet_xxhash xxhash.h libxxhash.a)
 octet_static(octet_utf8proc utf8proc.h libutf8proc.a)
 octet_static(octet_jpeg turbojpeg.h libturbojpeg.a)
