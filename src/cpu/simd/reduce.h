@@ -72,7 +72,7 @@ inline F32x4 power_below(F32x4 x) { return {_mm_and_ps(x.v, _mm_castsi128_ps(_mm
 // x >= 0 to the nearest e4m3 value (ties to even, at most 448), kept in f32; NaN stays NaN. Adding 1.5 * 2^20 * power_below(x)
 // leaves 3 mantissa bits of x; below 2^-6 the step is 2^-9.
 template <class V>
-inline V round_to_e4m3(V x) {
+inline V nearest_e4m3(V x) {
   x = min(V::set(448.0f), x);
   const V power = max(V::set(0x1p-6f), power_below(x)), room = V::set(0x1.8p20f);
   return fnma(power, room, fma(power, room, x));  // both products are exact

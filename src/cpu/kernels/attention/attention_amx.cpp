@@ -232,7 +232,7 @@ class AmxAttention {
     const F32x16 factor = F32x16::set(scale);
     for (int64_t i = 0; i < steps; ++i) {
       if constexpr (kQuantized) {  // exact in bf16: the upper halves of both, interleaved; pack_values() has that order
-        const F32x16 x = round_to_e4m3(F32x16::load(s + i * 32) * factor), y = round_to_e4m3(F32x16::load(s + i * 32 + 16) * factor);
+        const F32x16 x = nearest_e4m3(F32x16::load(s + i * 32) * factor), y = nearest_e4m3(F32x16::load(s + i * 32 + 16) * factor);
         _mm512_store_si512(to + i * 64, _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(x.v), 16), _mm512_castps_si512(y.v)));
       } else {
         const __m512 x = _mm512_load_ps(s + i * 32), y = _mm512_load_ps(s + i * 32 + 16);

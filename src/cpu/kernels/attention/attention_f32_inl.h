@@ -86,7 +86,7 @@ inline void softmax(const AttentionProblem& p, const AttentionArgs& a, const Que
     finish[i] = a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1.0f / sum);
     if (!p.quantize_p) continue;
     const V factor = V::set(1.0f / a.p_scale / sum);
-    for (int64_t j = 0; j < padded; j += V::kLanes) round_to_e4m3(V::load(s + j) * factor).store(s + j);
+    for (int64_t j = 0; j < padded; j += V::kLanes) nearest_e4m3(V::load(s + j) * factor).store(s + j);
   }
 }
 
