@@ -12,6 +12,7 @@ namespace {
 
 struct F32x8 {
   static constexpr int kLanes = 8;
+  static constexpr float kE4m3Unit = 1;  // store_pair<e4m3> takes values as they are
   struct Mask {
     __m256i lanes;
     int count;
@@ -117,6 +118,13 @@ inline void store_as(DType type, void* base, int64_t index, F32x8 x, F32x8::Mask
   if (m.count < 8) return store_bytes(bytes, packed, size * m.count);
   if (size == 2) return _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes), packed);
   _mm_storel_epi64(reinterpret_cast<__m128i*>(bytes), packed);
+}
+
+// The first `count` of 16 consecutive elements.
+template <DType kType>
+inline void store_pair(void* base, int64_t index, F32x8 a, F32x8 b, int64_t count) {
+  store_as(kType, base, index, a, F32x8::first(count));
+  store_as(kType, base, index + 8, b, F32x8::first(count - 8));
 }
 
 }  // namespace

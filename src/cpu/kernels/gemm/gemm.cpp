@@ -19,7 +19,7 @@ void pack_panels(const GemmProblem& p, const void* w, void* packed) {
 }
 
 size_t tile_scratch(const GemmProblem& p, int64_t max_m, int) { return tile_scratch_bytes(p, max_m); }
-size_t vector_scratch(const GemmProblem&, int64_t, int) { return vector_scratch_bytes(); }
+size_t vector_scratch(const GemmProblem& p, int64_t, int) { return vector_scratch_bytes(p); }
 
 Refusal accept_all(const GemmProblem&) { return {}; }
 template <DType kType>

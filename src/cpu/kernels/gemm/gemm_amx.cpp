@@ -1,24 +1,22 @@
 // GEMM on AMX tiles: bf16 products, f32 sums. E4M3 codes are widened to bf16 on the way (exact); an f16 is split into two bf16 whose
-// sum it is (exact), at the price of four products. Blocking and its measurements: docs/kernels/gemm.md; sizes: gemm_layout.h.
+// sum it is (exact), at the price of four products. Operand types: gemm_amx_operands.h. Sizes: gemm_layout.h. Why these loops, with
+// the measurements: docs/kernels/gemm.md.
 //
 // A strip is 32 rows of a, a block 32 columns of w: 2 x 2 tiles of sums, 2 + 2 operand tiles. Per slice of k: the strip's codes are
 // widened into L1 (32 KiB), then multiplied with every block of the panel, which streams from L2. Sums of a strip's earlier slices
-// wait in memory. After the last slice a block is finished (gemm_epilogue.h) while the tiles work on the next one.
+// wait in memory. Blocks whose last slice is done queue up and are finished (gemm_epilogue.h) a row at a time between tile steps, so
+// that the vector units work while the tiles do.
 #include <immintrin.h>
-
-#include <type_traits>
 
 #include "cpu/kernels/gemm/gemm_layout.h"
 #include "cpu/kernels/gemm/gemm_rows.h"
-#include "cpu/simd/e4m3_avx512.h"
 #include "cpu/simd/f32x16_avx512.h"
 
+#include "cpu/kernels/gemm/gemm_amx_operands.h"
 #include "cpu/kernels/gemm/gemm_epilogue.h"
 
 namespace octet::cpu {
 namespace {
-
-constexpr int kTileBytes = 1024;  // 16 rows of 64 bytes
 
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -26,89 +24,8 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-// The three operand types. kPlanes: bf16 tiles per tile of the type. expand(): 32 elements (k) of one row of a.
-// widen(): packed weights to tiles; kDirect: the packed bytes are tiles already.
-struct E4m3Operand {
-  static constexpr int kPlanes = 1, kBytes = 1;
-  static constexpr bool kDirect = false;
-  E4m3ToBf16 table;
-
-  void expand(const uint8_t* a, int64_t count, char* tile) const {
-    const __mmask32 m = count >= 32 ? ~0u : (1u << count) - 1;
-    _mm512_store_si512(tile, table.half(_mm256_maskz_loadu_epi8(m, a)));
-  }
-  void expand2(const uint8_t* a, char* tile, char* next) const {
-    __m512i first, second;
-    table.ordered(_mm512_loadu_si512(a), first, second);
-    _mm512_store_si512(tile, first);
-    _mm512_store_si512(next, second);
-  }
-  void widen(const uint8_t* packed, char* tiles, int64_t count) const {
-    for (int64_t i = 0; i < count * (kTileBytes / 128); ++i) {
-      __m512i first, second;
-      table.interleaved(_mm512_load_si512(packed + i * 64), first, second);
-      _mm512_store_si512(tiles + i * 128, first);
-      _mm512_store_si512(tiles + i * 128 + 64, second);
-    }
-  }
-};
-
-struct Bf16Operand {
-  static constexpr int kPlanes = 1, kBytes = 2;
-  static constexpr bool kDirect = true;
-
-  void expand(const uint8_t* a, int64_t count, char* tile) const {
-    const __mmask32 m = count >= 32 ? ~0u : (1u << count) - 1;
-    _mm512_store_si512(tile, _mm512_maskz_loadu_epi16(m, a));
-  }
-  void expand2(const uint8_t* a, char* tile, char* next) const {
-    _mm512_store_si512(tile, _mm512_loadu_si512(a));
-    _mm512_store_si512(next, _mm512_loadu_si512(a + 64));
-  }
-};
-
-// x = high + low: high is x rounded to bf16, low the rest, which has at most 3 significant bits and lies above 2^-33, so both are
-// exact normal bf16. Low of an infinity or a NaN is 0.
-struct F16Operand {
-  static constexpr int kPlanes = 2, kBytes = 2;
-  static constexpr bool kDirect = false;
-
-  static void split(__m512i halves, char* high_row, char* low_row) {
-    const __m512 x0 = _mm512_cvtph_ps(_mm512_castsi512_si256(halves)), x1 = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1));
-    const __m512i high = (__m512i)_mm512_cvtne2ps_pbh(x1, x0);
-    const __m512 high0 = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(high)), 16));
-    const __m512 high1 = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(high, 1)), 16));
-    constexpr int kNanOrInfinity = 0x99;
-    const __m512 low0 = _mm512_maskz_sub_ps(~_mm512_fpclass_ps_mask(x0, kNanOrInfinity), x0, high0);
-    const __m512 low1 = _mm512_maskz_sub_ps(~_mm512_fpclass_ps_mask(x1, kNanOrInfinity), x1, high1);
-    _mm512_store_si512(high_row, high);
-    _mm512_store_si512(low_row, (__m512i)_mm512_cvtne2ps_pbh(low1, low0));
-  }
-  // A step of a strip or block is two high tiles, then two low tiles.
-  void expand(const uint8_t* a, int64_t count, char* tile) const {
-    const __mmask32 m = count >= 32 ? ~0u : (1u << count) - 1;
-    split(_mm512_maskz_loadu_epi16(m, a), tile, tile + 2 * kTileBytes);
-  }
-  void expand2(const uint8_t* a, char* tile, char* next) const {
-    split(_mm512_loadu_si512(a), tile, tile + 2 * kTileBytes);
-    split(_mm512_loadu_si512(a + 64), next, next + 2 * kTileBytes);
-  }
-  void widen(const uint8_t* packed, char* tiles, int64_t count) const {
-    for (int64_t pair = 0; pair < count / 2; ++pair)
-      for (int64_t row = 0; row < 32; ++row) {
-        char* high = tiles + pair * 4 * kTileBytes + row * 64;
-        split(_mm512_load_si512(packed + (pair * 32 + row) * 64), high, high + 2 * kTileBytes);
-      }
-  }
-};
-
-// Sums of one block, 32 x 32 floats row-major, still to be finished.
-struct Pending {
-  const float* c = nullptr;  // nullptr: none
-  int64_t row = 0, rows = 0, col = 0;
-};
-
-constexpr int kSumStride = kAmxBlock * 4;  // bytes between rows of sums
+constexpr int64_t kSums = kAmxStrip * kAmxBlock;  // floats of a block's sums, row-major
+constexpr int kSumStride = kAmxBlock * 4;         // bytes between their rows
 
 template <int kHalves>
 inline void load_sums(const float* c) {
@@ -159,40 +76,99 @@ inline void multiply_step(const char* a, const char* w) {
   }
 }
 
-template <class Operand>
-class AmxGemm {
- public:
-  AmxGemm(const GemmProblem& p, const GemmArgs& args, const TileBlocking& blocking)
-      : p_(p), args_(args), b_(blocking), finish_(choose_finish<F32x16>(p, args)) {
-    char* scratch = static_cast<char*>(args.scratch);
-    strip_ = scratch;
-    ring_ = reinterpret_cast<float*>(scratch + b_.strip_bytes);
-    sums_ = ring_ + 2 * kAmxStrip * kAmxBlock;
-    panel_ = reinterpret_cast<char*>(sums_) + b_.sum_bytes;
-  }
+// Sums of a block: partial between slices, then, linked into the queue, waiting for their epilogue.
+struct alignas(64) SumBlock {
+  int64_t row, rows, col;  // rows 0: not waiting
+  SumBlock* next;
+  alignas(64) float sums[kSums];
+};
 
-  void run(const GemmShare& mine) {
-    for (int64_t col = mine.col_begin; col < mine.col_end; col += b_.panel_blocks * kAmxBlock) {
-      col_ = col;
-      blocks_ = min((mine.col_end - col + kAmxBlock - 1) / kAmxBlock, b_.panel_blocks);
-      if (b_.whole_k) widen_panel(0, b_.steps);
-      for (int64_t row = mine.row_begin; row < mine.row_end; row += b_.chunk_rows) run_chunk(row, min(mine.row_end, row + b_.chunk_rows));
-    }
-    finish_pending(0, kAmxStrip);
+class FinishQueue {
+ public:
+  // A block of sums takes `steps` tile steps from one push() to the next; step() keeps pace with that.
+  FinishQueue(FinishRows finish, const FinishArgs& args, int64_t steps) : finish_(finish), args_(args), steps_(steps) {}
+
+  void push(SumBlock& block, int64_t row, int64_t rows, int64_t col) {
+    block.row = row, block.rows = rows, block.col = col;
+    block.next = nullptr;
+    (head_ == nullptr ? head_ : tail_->next) = &block;
+    tail_ = &block;
+  }
+  // Before a block is used again.
+  void release(const SumBlock& block) {
+    while (block.rows != 0) finish(kAmxStrip);
+  }
+  void step() {
+    int64_t rows = 0;
+    for (credit_ += kAmxStrip; credit_ >= steps_; credit_ -= steps_) ++rows;
+    if (rows != 0 && head_ != nullptr) finish(rows);
+  }
+  void drain() {
+    while (head_ != nullptr) finish(kAmxStrip);
   }
 
  private:
-  static constexpr int kStepBytes = 2 * kTileBytes * Operand::kPlanes;    // of a strip or block, widened
-  static constexpr int kPackedStep = 2 * kTileBytes / 2 * Operand::kBytes;  // of a block, packed
+  // Up to `rows` rows of the oldest block.
+  void finish(int64_t rows) {
+    SumBlock& block = *head_;
+    const int64_t left = block.rows - done_;
+    if (rows > left) rows = left;
+    finish_(args_, block.sums + done_ * kAmxBlock, kAmxBlock, block.row + done_, rows, block.col);
+    done_ += rows;
+    if (rows != left) return;
+    done_ = 0;
+    block.rows = 0;
+    head_ = block.next;
+  }
+
+  FinishRows finish_;
+  FinishArgs args_;
+  int64_t steps_, done_ = 0, credit_ = 0;
+  SumBlock *head_ = nullptr, *tail_ = nullptr;
+};
+
+template <class Operand>
+class AmxGemm {
+ public:
+  AmxGemm(const GemmProblem& p, const GemmArgs& args, const GemmShare& mine, const TileBlocking& blocking)
+      : p_(p), args_(args), mine_(mine), b_(blocking), scratch_(static_cast<char*>(args.scratch)), strip_(take(b_.strip_bytes)),
+        panel_(take(b_.panel_bytes)), sums_(reinterpret_cast<SumBlock*>(take(b_.sum_blocks * sizeof(SumBlock)))),
+        queue_(choose_finish<F32x16>(p, args), finish_args(), p.act == Act::kNone ? b_.slice_steps : b_.steps) {
+    for (int64_t i = 0; i < b_.sum_blocks; ++i) sums_[i].rows = 0;
+  }
+
+  void run() {
+    for (int64_t col = mine_.col_begin; col < mine_.col_end; col += b_.panel_blocks * kAmxBlock) {
+      col_ = col;
+      blocks_ = min((mine_.col_end - col + kAmxBlock - 1) / kAmxBlock, b_.panel_blocks);
+      if (b_.whole_k) widen_panel(0, b_.steps);
+      for (int64_t row = mine_.row_begin; row < mine_.row_end; row += b_.chunk_rows) run_chunk(row, min(mine_.row_end, row + b_.chunk_rows));
+    }
+    queue_.drain();
+  }
+
+ private:
+  static constexpr int kStepBytes = 2 * kTileBytes * Operand::kPlanes;       // of a strip or block, widened
+  static constexpr int kPackedStep = kAmxBlock * kAmxStep * Operand::kBytes;  // of a block, packed
 
   static int64_t min(int64_t x, int64_t y) { return x < y ? x : y; }
+  char* take(size_t bytes) {
+    char* part = scratch_;
+    scratch_ += bytes;
+    return part;
+  }
+  FinishArgs finish_args() {
+    auto* factors = reinterpret_cast<float*>(take(factor_bytes(p_)));
+    return {args_.residual, args_.out, p_.n, fold_factors(p_, args_, mine_.col_begin, mine_.col_end, F32x16::kE4m3Unit, factors)};
+  }
 
   void run_chunk(int64_t row_begin, int64_t row_end) {
     for (int64_t step = 0; step < b_.steps; step += b_.slice_steps) {
       const int64_t steps = min(b_.slice_steps, b_.steps - step);
       if (!b_.whole_k) widen_panel(step, steps);
-      float* sums = sums_;
-      for (int64_t row = row_begin; row < row_end; row += kAmxStrip, sums += blocks_ * kAmxStrip * kAmxBlock) {
+      SumBlock* sums = sums_;
+      if (b_.whole_k && row_begin / kAmxStrip % 2 != 0) sums += blocks_;  // the strip before may still wait in the other half
+      for (int64_t row = row_begin; row < row_end; row += kAmxStrip, sums += blocks_) {
         const int64_t rows = min(kAmxStrip, row_end - row);
         expand_strip(row, rows, step, steps);
         if (rows > 16)
@@ -205,62 +181,49 @@ class AmxGemm {
 
   // The strip against every block of the panel, over one slice of k.
   template <int kHalves>
-  void run_strip(int64_t row, int64_t rows, int64_t step, int64_t steps, float* sums) {
+  void run_strip(int64_t row, int64_t rows, int64_t step, int64_t steps, SumBlock* sums) {
     const bool first = step == 0, last = step + steps == b_.steps;
-    for (int64_t block = 0; block < blocks_; ++block) {
-      float* partial = sums + block * kAmxStrip * kAmxBlock;
+    for (int64_t block = 0; block < blocks_; ++block, ++sums) {
       if (first) {
+        queue_.release(*sums);
         _tile_zero(0);
         _tile_zero(1);
         _tile_zero(2);
         _tile_zero(3);
       } else {
-        load_sums<kHalves>(partial);
+        load_sums<kHalves>(sums->sums);
       }
-      multiply<kHalves>(block_at(block, step), steps, first && last ? nullptr : partial + kAmxStrip * kAmxBlock);
-      if (last) {
-        float* slot = ring_ + (ring_slot_ ^= 1) * kAmxStrip * kAmxBlock;
-        store_sums<kHalves>(slot);
-        pending_ = {slot, row, rows, col_ + block * kAmxBlock};
-      } else {
-        store_sums<kHalves>(partial);
-      }
+      multiply<kHalves>(block_at(block, step), steps, sums[1].sums);
+      store_sums<kHalves>(sums->sums);
+      if (last) queue_.push(*sums, row, rows, col_ + block * kAmxBlock);
     }
   }
 
-  // `steps` steps; between them the pending block is finished, a few rows each, and the next block's sums are fetched into L1.
+  // `steps` steps; between them the queue's rows are finished and the next block's sums are fetched into L1.
   template <int kHalves>
   void multiply(const char* w, int64_t steps, const float* next_sums) {
-    const int64_t share = (kAmxStrip + steps - 1) / steps;
-    const bool finishing = pending_.c != nullptr;
-    for (int64_t s = 0; s < steps; ++s) {
-      multiply_step<kHalves, Operand::kPlanes>(strip_ + s * kStepBytes, w + s * kStepBytes);
-      if (finishing) finish_pending(s * share, share);
-      if (next_sums != nullptr)
-        for (int64_t r = s * share; r < (s + 1) * share && r < kAmxStrip; ++r) {
-          _mm_prefetch(next_sums + r * kAmxBlock, _MM_HINT_T0);
-          _mm_prefetch(next_sums + r * kAmxBlock + 16, _MM_HINT_T0);
-        }
+    const char* a = strip_;
+    const int64_t fetch = (kAmxStrip + steps - 1) / steps * kAmxBlock;
+    for (int64_t s = 0; s < steps; ++s, a += kStepBytes, w += kStepBytes) {
+      multiply_step<kHalves, Operand::kPlanes>(a, w);
+      queue_.step();
+      for (int64_t i = 0; i < fetch; i += 16) _mm_prefetch(next_sums + s * fetch + i, _MM_HINT_T0);
     }
-    pending_.c = nullptr;
-  }
-
-  void finish_pending(int64_t from, int64_t count) {
-    if (pending_.c == nullptr || from >= pending_.rows) return;
-    finish_(p_, args_, pending_.c + from * kAmxBlock, kAmxBlock, pending_.row + from, min(count, pending_.rows - from), pending_.col);
   }
 
   // Steps [step, step + steps) of rows [row, row + rows) into strip_; zeros below the last row and beyond k.
-  void expand_strip(int64_t row, int64_t rows, int64_t step, int64_t steps) {
+  __attribute__((noinline)) void expand_strip(int64_t row, int64_t rows, int64_t step, int64_t steps) {
     const auto* a = static_cast<const uint8_t*>(args_.a);
-    const int64_t height = rows > 16 ? 32 : 16, whole = min(steps, p_.k / 32 - step);
+    const int64_t height = rows > 16 ? 32 : 16, whole = min(steps, p_.k / kAmxStep - step);
     for (int64_t r = 0; r < height; ++r) {
       char* tile = strip_ + r / 16 * kTileBytes + r % 16 * 64;
-      const uint8_t* source = a + ((row + r) * p_.k + step * 32) * Operand::kBytes;
+      const uint8_t* source = a + ((row + r) * p_.k + step * kAmxStep) * Operand::kBytes;
       int64_t s = 0;
       if (r < rows) {
-        for (; s + 2 <= whole; s += 2) operand_.expand2(source + s * 32 * Operand::kBytes, tile + s * kStepBytes, tile + (s + 1) * kStepBytes);
-        for (; s < steps; ++s) operand_.expand(source + s * 32 * Operand::kBytes, p_.k - (step + s) * 32, tile + s * kStepBytes);
+        for (; s + 2 <= whole; s += 2)
+          operand_.expand2(source + s * kAmxStep * Operand::kBytes, tile + s * kStepBytes, tile + (s + 1) * kStepBytes);
+        for (; s < steps; ++s)
+          operand_.expand(source + s * kAmxStep * Operand::kBytes, p_.k - (step + s) * kAmxStep, tile + s * kStepBytes);
       }
       for (; s < steps; ++s)
         for (int plane = 0; plane < Operand::kPlanes; ++plane)
@@ -275,7 +238,7 @@ class AmxGemm {
     if constexpr (Operand::kDirect) return reinterpret_cast<const char*>(packed_at(block, step));
     return panel_ + (b_.whole_k ? block * b_.steps + step : block * b_.slice_steps) * kStepBytes;
   }
-  void widen_panel(int64_t step, int64_t steps) {
+  __attribute__((noinline)) void widen_panel(int64_t step, int64_t steps) {
     if constexpr (!Operand::kDirect)
       for (int64_t block = 0; block < blocks_; ++block)
         operand_.widen(packed_at(block, step), const_cast<char*>(block_at(block, step)), 2 * steps);
@@ -283,13 +246,14 @@ class AmxGemm {
 
   const GemmProblem& p_;
   const GemmArgs& args_;
+  const GemmShare& mine_;
   const TileBlocking& b_;
   Operand operand_;
-  FinishRows finish_;
-  char *strip_, *panel_;
-  float *ring_, *sums_;
-  int ring_slot_ = 0;
-  Pending pending_;
+  char* scratch_;
+  char* strip_;
+  char* panel_;
+  SumBlock* sums_;
+  FinishQueue queue_;
   int64_t col_ = 0, blocks_ = 0;
 };
 
@@ -300,7 +264,7 @@ void run_with(const GemmProblem& p, const GemmArgs& args, int thread, int thread
   const TileBlocking blocking = tile_blocking(p, mine.row_end - mine.row_begin, mine.col_end - mine.col_begin);
   const TileConfig config;
   _tile_loadconfig(&config);
-  AmxGemm<Operand>(p, args, blocking).run(mine);
+  AmxGemm<Operand>(p, args, mine, blocking).run();
   _tile_release();
 }
 

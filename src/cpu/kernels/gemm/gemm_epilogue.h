@@ -1,16 +1,22 @@
 // The tail of every vector kernel: y = round((act(acc * alpha + bias) * mul + residual) * inv_out_scale), for a few rows of two
 // vectors of columns. V: simd/f32x16_avx512.h or simd/f32x8_avx2.h, included first. One instance per activation, output type and
-// residual, so that nothing is decided per element. Next: gemm_fma.h, gemm_amx.cpp, which call it.
+// residual, so that nothing is decided per element; per column, the factors are folded once per call (GemmFactors).
+// Next: gemm_vector.h, gemm_amx.cpp, which call it.
 #pragma once
-#include "cpu/kernels/gemm/gemm.h"
+#include "cpu/kernels/gemm/gemm_layout.h"
 #include "cpu/simd/math.h"
 
 namespace octet::cpu {
 namespace {
 
+struct FinishArgs {
+  const void* residual;
+  void* out;
+  int64_t n;
+  GemmFactors factors;
+};
 // Finishes rows [row, row + rows) x columns [col, col + 2 * V::kLanes) cut at n, from sums at c with `stride` floats between rows.
-using FinishRows = void (*)(const GemmProblem& p, const GemmArgs& args, const float* c, int64_t stride, int64_t row, int64_t rows,
-                            int64_t col);
+using FinishRows = void (*)(const FinishArgs& args, const float* c, int64_t stride, int64_t row, int64_t rows, int64_t col);
 
 template <Act kAct, class V>
 inline V activate(V x) {
@@ -21,28 +27,22 @@ inline V activate(V x) {
 }
 
 template <class V, Act kAct, DType kOut, bool kResidual>
-void finish_rows(const GemmProblem& p, const GemmArgs& args, const float* c, int64_t stride, int64_t row, int64_t rows, int64_t col) {
-  constexpr int kVectors = 2;
-  typename V::Mask mask[kVectors];
-  V alpha[kVectors], bias[kVectors], mul[kVectors], inv[kVectors];
-  for (int v = 0; v < kVectors; ++v) {
-    const int64_t first = col + v * V::kLanes;
-    mask[v] = V::first(p.n - first);
-    alpha[v] = V::load(args.alpha + first, mask[v]);
-    bias[v] = V::load(args.bias + first, mask[v]);
-    mul[v] = V::load(args.mul + first, mask[v]);
-    inv[v] = V::load(args.inv_out_scale + first, mask[v]);
-  }
+void finish_rows(const FinishArgs& args, const float* c, int64_t stride, int64_t row, int64_t rows, int64_t col) {
+  const GemmFactors& f = args.factors;
   for (int64_t r = 0; r < rows; ++r) {
-    const int64_t index = (row + r) * p.n + col;
-    for (int v = 0; v < kVectors; ++v) {
-      const V y = activate<kAct>(fma(V::load(c + r * stride + v * V::kLanes), alpha[v], bias[v]));
-      const int64_t at = index + v * V::kLanes;
-      if constexpr (kResidual)
-        store_as(kOut, args.out, at, fma(y, mul[v], load_as(kOut, args.residual, at, mask[v])) * inv[v], mask[v]);
-      else
-        store_as(kOut, args.out, at, y * mul[v] * inv[v], mask[v]);
+    V y[2];
+    const int64_t index = (row + r) * args.n + col, local = col - f.first;
+    for (int v = 0; v < 2; ++v) {
+      const int64_t at = local + v * V::kLanes;
+      y[v] = activate<kAct>(fma(V::load(c + r * stride + v * V::kLanes), V::load(f.scale + at), V::load(f.shift + at)));
+      if constexpr (kResidual) {
+        const V residual = load_as(kOut, args.residual, index + v * V::kLanes, V::first(args.n - col - v * V::kLanes));
+        y[v] = (kAct == Act::kNone ? y[v] + residual : fma(y[v], V::load(f.gain + at), residual)) * V::load(f.last + at);
+      } else if constexpr (kAct != Act::kNone) {
+        y[v] = y[v] * V::load(f.gain + at);
+      }
     }
+    store_pair<kOut>(args.out, index, y[0], y[1], args.n - col);
   }
 }
 

@@ -76,9 +76,8 @@ TileBlocking largest_blocking(const GemmProblem& p, int64_t rows, int64_t column
   return b;
 }
 void set_sizes(const GemmProblem& p, TileBlocking& b) {
-  const auto panel = static_cast<size_t>(b.panel_blocks);
-  b.sum_bytes = panel * static_cast<size_t>(b.chunk_rows * kAmxBlock) * sizeof(float);
-  b.panel_bytes = p.w == DType::bf16 ? 0 : panel * static_cast<size_t>(b.whole_k ? b.steps : b.slice_steps) * b.strip_bytes / b.slice_steps;
+  b.sum_blocks = b.panel_blocks * (b.whole_k ? 2 : b.chunk_rows / kAmxStrip);
+  b.panel_bytes = p.w == DType::bf16 ? 0 : static_cast<size_t>(b.panel_blocks * (b.whole_k ? b.steps : b.slice_steps)) * b.strip_bytes / b.slice_steps;
 }
 
 }  // namespace
@@ -105,12 +104,31 @@ TileBlocking tile_blocking(const GemmProblem& p, int64_t rows, int64_t columns) 
 size_t tile_scratch_bytes(const GemmProblem& p, int64_t max_m) {
   TileBlocking b = largest_blocking(p, max_m, p.n);
   set_sizes(p, b);
-  return b.strip_bytes + 2 * kAmxStrip * kAmxBlock * sizeof(float) + b.sum_bytes + b.panel_bytes;
+  constexpr size_t kSumBlock = kAmxStrip * kAmxBlock * sizeof(float) + 64;
+  return b.strip_bytes + b.panel_bytes + static_cast<size_t>(b.sum_blocks) * kSumBlock + factor_bytes(p);
 }
 
-size_t vector_scratch_bytes() {
+size_t vector_scratch_bytes(const GemmProblem& p) {
   constexpr int64_t kMostRows = 14;  // of a block
-  return (kVectorPanel * kVectorSlice + kMostRows * kVectorSlice + (kVectorRows + kMostRows) * kVectorPanel) * sizeof(float);
+  return factor_bytes(p) + (kVectorPanel * kVectorSlice + kMostRows * kVectorSlice + (kVectorRows + kMostRows) * kVectorPanel) * sizeof(float);
+}
+
+size_t factor_bytes(const GemmProblem& p) { return static_cast<size_t>(blocks(p.n, kAmxBlock) * kAmxBlock) * 4 * sizeof(float); }
+
+GemmFactors fold_factors(const GemmProblem& p, const GemmArgs& args, int64_t col_begin, int64_t col_end, float unit, float* memory) {
+  const int64_t count = col_end - col_begin, width = blocks(count, kAmxBlock) * kAmxBlock;
+  float *scale = memory, *shift = scale + width, *gain = shift + width, *last = gain + width;
+  const float *alpha = args.alpha + col_begin, *bias = args.bias + col_begin, *mul = args.mul + col_begin, *inv = args.inv_out_scale + col_begin;
+  const bool linear = p.act == Act::kNone, residual = args.residual != nullptr;
+  const float one = p.out == DType::e4m3 ? unit : 1.0f;
+  for (int64_t i = 0; i < count; ++i) {
+    last[i] = inv[i] * one;
+    gain[i] = residual ? mul[i] : mul[i] * last[i];
+    scale[i] = linear ? alpha[i] * gain[i] : alpha[i];
+    shift[i] = linear ? bias[i] * gain[i] : bias[i];
+  }
+  for (float* factors : {scale, shift, gain, last}) std::fill(factors + count, factors + width, 0.f);
+  return {scale, shift, gain, last, col_begin};
 }
 
 size_t column_panel_bytes(const GemmProblem& p, int width) {

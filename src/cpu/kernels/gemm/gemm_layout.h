@@ -22,7 +22,7 @@ void pack_tiles(const GemmProblem& problem, const void* w, void* packed);
 // Blocking of the vector kernels (gemm_vector.h), in 4-byte elements of k (an f32 or a pair of bf16): a slice of w for a panel of
 // columns is 256 KiB and stays in L2 of every CPU since 2017, with the sums of a chunk of rows; a slice of 14 rows of a in L1.
 inline constexpr int64_t kVectorSlice = 256, kVectorPanel = 256, kVectorRows = 240;
-size_t vector_scratch_bytes();
+size_t vector_scratch_bytes(const GemmProblem& problem);
 
 // Rectangle of the output that `thread` of `threads` computes: the threads form a grid of rows x columns, chosen so that the
 // largest share is smallest and, among equals, what each thread must unpack (its rows of a, its columns of w) is smallest.
@@ -32,6 +32,18 @@ struct GemmShare {
 };
 GemmShare gemm_share(int64_t m, int64_t n, int64_t row_block, int64_t col_block, int thread, int threads);
 
+// Per column of a share: what the epilogue multiplies and adds, folded so that it does as little as possible.
+//   no activation: out = acc * scale + shift, or (acc * scale + shift + residual) * last
+//   activation:    out = act(acc * scale + shift) * gain, or (act(acc * scale + shift) * gain + residual) * last
+// Zeros up to the next multiple of 32 columns. Folding costs each term at most 2 more roundings, inside the bound of gemm.h.
+struct GemmFactors {
+  const float *scale, *shift, *gain, *last;
+  int64_t first;  // column of element 0
+};
+size_t factor_bytes(const GemmProblem& problem);
+// `unit` is what the target's e4m3 encoder wants 1.0 to be; other outputs are not scaled.
+GemmFactors fold_factors(const GemmProblem& problem, const GemmArgs& args, int64_t col_begin, int64_t col_end, float unit, float* memory);
+
 // How the tile kernels cut a thread's share to fit the caches. Each limit with its measurement: docs/kernels/gemm.md.
 struct TileBlocking {
   int64_t steps;         // of 32 k, in all
@@ -39,7 +51,8 @@ struct TileBlocking {
   int64_t panel_blocks;  // of 32 columns, widened together: at most 1 MiB, so the panel stays in L2
   int64_t chunk_rows;    // rows whose sums are kept between slices
   bool whole_k;          // the panel holds all of k and a chunk is one strip; else the panel holds one slice
-  size_t strip_bytes, sum_bytes, panel_bytes;
+  int64_t sum_blocks;    // blocks of sums kept: two strips', or a chunk's
+  size_t strip_bytes, panel_bytes;
 };
 TileBlocking tile_blocking(const GemmProblem& problem, int64_t rows, int64_t columns);
 // Enough for any share of up to max_m rows.

@@ -23,10 +23,12 @@ class VectorGemm {
     w_ = static_cast<float*>(args.scratch);
     a_ = w_ + kVectorPanel * kVectorSlice;
     sums_ = a_ + kRows * kVectorSlice;
+    factors_ = sums_ + (kVectorRows + kRows) * kVectorPanel;
   }
 
   void run(const GemmShare& mine) {
     constexpr int64_t kChunk = kVectorRows / kRows * kRows;
+    finish_args_ = {args_.residual, args_.out, p_.n, fold_factors(p_, args_, mine.col_begin, mine.col_end, V::kE4m3Unit, factors_)};
     for (int64_t col = mine.col_begin; col < mine.col_end; col += kVectorPanel)
       for (int64_t row = mine.row_begin; row < mine.row_end; row += kChunk)
         run_chunk(row, min(mine.row_end, row + kChunk), col, min(mine.col_end, col + kVectorPanel));
@@ -47,7 +49,7 @@ class VectorGemm {
         for (int64_t r = 0; r < rows; ++r) arithmetic_.widen_a(p_, args_.a, row + r, unit, count, a_ + r * kVectorSlice);
         for (int64_t col = col_begin; col < col_end; col += kColumns, sums += kRows * kColumns) {
           run_block(rows, w_ + (col - col_begin) * kVectorSlice, count, unit == 0, sums);
-          if (unit + count == units) finish_(p_, args_, sums, kColumns, row, rows, col);
+          if (unit + count == units) finish_(finish_args_, sums, kColumns, row, rows, col);
         }
       }
     }
@@ -87,7 +89,8 @@ class VectorGemm {
   const GemmArgs& args_;
   Arithmetic arithmetic_;
   FinishRows finish_;
-  float *w_, *a_, *sums_;
+  FinishArgs finish_args_{};
+  float *w_, *a_, *sums_, *factors_;
 };
 
 // f32 FMA over columns packed by pack_column_panels(2 * V::kLanes), operands of type kType.
