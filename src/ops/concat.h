@@ -22,7 +22,7 @@ struct Split {
   static constexpr std::string_view kName = "Split";
   int64_t axis = 0;
   int64_t num_outputs = 0;     // 0: unset
-  std::vector<int64_t> split;  // opset < 13
+  std::vector<int64_t> split = {};  // opset < 13
   static void fields(auto& self, auto&& visit) {
     visit("axis", self.axis);
     visit("num_outputs", self.num_outputs);

@@ -14,7 +14,7 @@ struct Constant {
   // "Not given": values that no exporter writes.
   static constexpr int64_t kNoInt = std::numeric_limits<int64_t>::min();
   static constexpr float kNoFloat = std::bit_cast<float>(0x80000001u);
-  HostTensor value;                        // default-constructed: not given
+  HostTensor value = {};                        // default-constructed: not given
   int64_t value_int = kNoInt;              // i64 scalar
   float value_float = kNoFloat;            // f32 scalar
   std::vector<int64_t> value_ints{kNoInt};     // i64 vector
@@ -35,7 +35,7 @@ struct Constant {
 //   T1: input is i64.  A1: value holds one element.  S1: input is a vector whose length is known.  S2: no negative size.
 struct ConstantOfShape {
   static constexpr std::string_view kName = "ConstantOfShape";
-  HostTensor value;  // default-constructed: f32 0
+  HostTensor value = {};  // default-constructed: f32 0
   static void fields(auto& self, auto&& visit) { visit("value", self.value); }
   std::vector<Inferred> infer(InferContext& context) const;
   std::vector<HostTensor> reference(std::span<const HostTensor* const> in) const;

@@ -14,7 +14,7 @@ namespace octet {
 struct Conv {
   static constexpr std::string_view kName = "Conv";
   std::string auto_pad = "NOTSET";
-  std::vector<int64_t> dilations, kernel_shape, pads, strides;  // empty: 1s, w's, 0s, 1s
+  std::vector<int64_t> dilations = {}, kernel_shape = {}, pads = {}, strides = {};  // empty: 1s, w's, 0s, 1s
   int64_t group = 1;
   static void fields(auto& self, auto&& visit) {
     visit("auto_pad", self.auto_pad);

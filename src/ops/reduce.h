@@ -14,7 +14,7 @@ inline constexpr std::string_view kReductionNames[] = {"ReduceMean", "ReduceSum"
 template <Reduction kKind>
 struct Reduce {
   static constexpr std::string_view kName = kReductionNames[static_cast<int>(kKind)];
-  std::vector<int64_t> axes;  // opset < 18 (ReduceSum: 13)
+  std::vector<int64_t> axes = {};  // opset < 18 (ReduceSum: 13)
   int64_t keepdims = 1;
   int64_t noop_with_empty_axes = 0;
   static void fields(auto& self, auto&& visit) {

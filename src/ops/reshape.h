@@ -28,7 +28,7 @@ struct Flatten {
 //   T1: axes are i64.  S1: axes are known, in range, not repeated.  S2: each has size 1.
 struct Squeeze {
   static constexpr std::string_view kName = "Squeeze";
-  std::vector<int64_t> axes;  // opset < 13
+  std::vector<int64_t> axes = {};  // opset < 13
   static void fields(auto& self, auto&& visit) { visit("axes", self.axes); }
   std::vector<Inferred> infer(InferContext& context) const;
   std::vector<HostTensor> reference(std::span<const HostTensor* const> in) const;
@@ -37,7 +37,7 @@ struct Squeeze {
 // Inserts axes of size 1 at those positions of the result: input 1 (opset 13) or the attribute.  T1, S1 as Squeeze.
 struct Unsqueeze {
   static constexpr std::string_view kName = "Unsqueeze";
-  std::vector<int64_t> axes;  // opset < 13
+  std::vector<int64_t> axes = {};  // opset < 13
   static void fields(auto& self, auto&& visit) { visit("axes", self.axes); }
   std::vector<Inferred> infer(InferContext& context) const;
   std::vector<HostTensor> reference(std::span<const HostTensor* const> in) const;
