@@ -9,8 +9,14 @@ foreach(name ${folders})
     target_link_libraries(${name}_test PRIVATE octet_${name} GTest::gtest_main GTest::gmock)
     target_compile_definitions(${name}_test PRIVATE OCTET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" OCTET_BINARY_DIR="${CMAKE_BINARY_DIR}")
     add_test(NAME unit.${name} COMMAND ${name}_test)
+    set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 300)
   endif()
 endforeach()
+
+# The API's tests judge the CPU backend by the oracle.
+if(TARGET api_test)
+  target_link_libraries(api_test PRIVATE octet_oracle)
+endif()
 
 # tests/tools/NAME.cpp: small programs that the end-to-end scripts drive. Each links the folders whose headers it includes.
 file(GLOB tools CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/tools/*.cpp)
@@ -23,3 +29,8 @@ foreach(tool ${tools})
     target_link_libraries(${name} PRIVATE octet_${folder})
   endforeach()
 endforeach()
+include(OctetE2e)
+
+# The examples against an installed tree, and the symbols of the libraries.
+add_test(NAME install.runtime COMMAND ${CMAKE_SOURCE_DIR}/tests/install/run.sh ${CMAKE_BINARY_DIR} $<TARGET_FILE:write_test_plans>)
+set_tests_properties(install.runtime PROPERTIES LABELS install TIMEOUT 300)

@@ -26,7 +26,7 @@ EXPORTS = {
     "fp8": [],
     "fp16": ["--precision", "fp16"],
     "fp32": ["--precision", "fp32"],
-    "bf16": ["--precision", "bf16"],
+    "bf16": ["--precision", "bf16", "--opset", "22"],  # the first opset whose Conv has bf16
     **{f"fp8-opset{n}": ["--opset", str(n)] for n in range(21, 26)},
     **{f"fp16-opset{n}": ["--precision", "fp16", "--opset", str(n)] for n in range(21, 26)},
     "fp8-blog": ["--names", "blog"],

@@ -1,0 +1,12 @@
+# Kernel benchmarks, built only on demand (`./dev bench`): one binary per src/**/NAME_bench.cpp, called NAME_bench.
+add_custom_target(benches)
+get_property(folders GLOBAL PROPERTY OCTET_FOLDERS)
+foreach(folder ${folders})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*_bench.cpp)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} EXCLUDE_FROM_ALL ${source})
+    target_link_libraries(${name} PRIVATE octet_${folder})
+    add_dependencies(benches ${name})
+  endforeach()
+endforeach()
