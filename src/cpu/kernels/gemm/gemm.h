@@ -3,7 +3,9 @@
 // a: e4m3, f16, bf16 or f32 [m, k] row-major, row stride k. w: [n, k] row-major, packed once by pack(). Products exact, accumulated
 // in f32; alpha, bias, act, mul, residual and the division in f32; one rounding to the output type (f16, bf16, f32, or e4m3
 // with saturation). Result bits do not depend on m, on the position of a row, or on the number of threads.
-// Error before the last rounding: <= (k + 8) * 2^-24 * sum_k |a*w*alpha| (+ 4 ulp of the activation).
+// Error before the last rounding: <= (k + 8) * 2^-24 * (sum_k |a*w*alpha| + |bias|), carried through the activation (slope <= 1.13,
+// plus 4 ulp of its argument), mul and the sum (gemm_reference.h spells it out). NaN gives NaN. The bf16 kernels take a bf16 below
+// 2^-126 as 0, and may give NaN where an infinite input should give infinity.
 // The ladder from the simple to the fast kernel: docs/kernels/gemm.md.
 #pragma once
 #include <cstddef>

@@ -131,7 +131,7 @@ template <class Operand>
 class AmxGemm {
  public:
   AmxGemm(const GemmProblem& p, const GemmArgs& args, const GemmShare& mine, const TileBlocking& blocking)
-      : p_(p), args_(args), mine_(mine), b_(blocking), scratch_(static_cast<char*>(args.scratch)), strip_(take(b_.strip_bytes)),
+      : p_(p), args_(args), mine_(mine), b_(blocking), scratch_(static_cast<char*>(args.scratch)), strips_(take(b_.strip_bytes)),
         panel_(take(b_.panel_bytes)), sums_(reinterpret_cast<SumBlock*>(take(b_.sum_blocks * sizeof(SumBlock)))),
         queue_(choose_finish<F32x16>(p, args), finish_args(), p.act == Act::kNone ? b_.slice_steps : b_.steps) {
     for (int64_t i = 0; i < b_.sum_blocks; ++i) sums_[i].rows = 0;
@@ -170,7 +170,8 @@ class AmxGemm {
       if (b_.whole_k && row_begin / kAmxStrip % 2 != 0) sums += blocks_;  // the strip before may still wait in the other half
       for (int64_t row = row_begin; row < row_end; row += kAmxStrip, sums += blocks_) {
         const int64_t rows = min(kAmxStrip, row_end - row);
-        expand_strip(row, rows, step, steps);
+        strip_ = strips_ + (b_.keep_strips ? ((row - mine_.row_begin) / kAmxStrip * b_.steps + step) * kStepBytes : 0);
+        if (!b_.keep_strips || col_ == mine_.col_begin) expand_strip(row, rows, step, steps);
         if (rows > 16)
           run_strip<2>(row, rows, step, steps, sums);
         else
@@ -250,7 +251,8 @@ class AmxGemm {
   const TileBlocking& b_;
   Operand operand_;
   char* scratch_;
-  char* strip_;
+  char* strips_;
+  char* strip_ = nullptr;
   char* panel_;
   SumBlock* sums_;
   FinishQueue queue_;

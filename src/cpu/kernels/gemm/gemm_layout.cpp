@@ -58,7 +58,7 @@ void pack_all_tiles(const T* w, T* packed, int64_t n, int64_t k) {
       }
 }
 
-constexpr int64_t kSliceBytes = 32 << 10, kPanelBytes = 1 << 20, kMinPanel = 8, kChunkPanel = 16, kChunkRows = 512;
+constexpr int64_t kSliceBytes = 32 << 10, kPanelBytes = 1 << 20, kMinPanel = 8, kChunkPanel = 16, kChunkRows = 512, kKeptBytes = 576 << 10;
 int64_t planes(const GemmProblem& p) { return p.w == DType::f16 ? 2 : 1; }
 
 // The blocking before shares are evened out: what no share exceeds.
@@ -72,12 +72,13 @@ TileBlocking largest_blocking(const GemmProblem& p, int64_t rows, int64_t column
   b.whole_k = panel >= kMinPanel;
   b.panel_blocks = std::max<int64_t>(1, std::min(b.whole_k ? panel : kChunkPanel, column_blocks));
   b.chunk_rows = b.whole_k ? kAmxStrip : std::max(kAmxStrip, std::min(kChunkRows, blocks(rows, kAmxStrip) * kAmxStrip));
-  b.strip_bytes = static_cast<size_t>(b.slice_steps * step_bytes);
   return b;
 }
-void set_sizes(const GemmProblem& p, TileBlocking& b) {
+void set_sizes(const GemmProblem& p, TileBlocking& b, int64_t strips) {
+  const int64_t step_bytes = 2 * kAmxBlock * kAmxStep * planes(p);
   b.sum_blocks = b.panel_blocks * (b.whole_k ? 2 : b.chunk_rows / kAmxStrip);
-  b.panel_bytes = p.w == DType::bf16 ? 0 : static_cast<size_t>(b.panel_blocks * (b.whole_k ? b.steps : b.slice_steps)) * b.strip_bytes / b.slice_steps;
+  b.strip_bytes = static_cast<size_t>((b.keep_strips ? strips * b.steps : b.slice_steps) * step_bytes);
+  b.panel_bytes = p.w == DType::bf16 ? 0 : static_cast<size_t>(b.panel_blocks * (b.whole_k ? b.steps : b.slice_steps) * step_bytes);
 }
 
 }  // namespace
@@ -95,17 +96,20 @@ void pack_tiles(const GemmProblem& p, const void* w, void* packed) {
 TileBlocking tile_blocking(const GemmProblem& p, int64_t rows, int64_t columns) {
   TileBlocking b = largest_blocking(p, rows, columns);
   const int64_t column_blocks = blocks(columns, kAmxBlock), strips = blocks(rows, kAmxStrip);
-  b.panel_blocks = blocks(column_blocks, blocks(column_blocks, b.panel_blocks));
+  b.keep_strips = b.whole_k && column_blocks > b.panel_blocks && strips * b.steps * 2 * kAmxBlock * kAmxStep * planes(p) <= kKeptBytes;
+  const int64_t most = b.keep_strips ? blocks(b.panel_blocks, 2) : b.panel_blocks;
+  b.panel_blocks = blocks(column_blocks, blocks(column_blocks, most));
   if (!b.whole_k) b.chunk_rows = blocks(strips, blocks(rows, b.chunk_rows)) * kAmxStrip;
-  set_sizes(p, b);
+  set_sizes(p, b, strips);
   return b;
 }
 
 size_t tile_scratch_bytes(const GemmProblem& p, int64_t max_m) {
   TileBlocking b = largest_blocking(p, max_m, p.n);
-  set_sizes(p, b);
+  set_sizes(p, b, 1);
   constexpr size_t kSumBlock = kAmxStrip * kAmxBlock * sizeof(float) + 64;
-  return b.strip_bytes + b.panel_bytes + static_cast<size_t>(b.sum_blocks) * kSumBlock + factor_bytes(p);
+  const size_t strips = b.whole_k ? std::max<size_t>(b.strip_bytes, kKeptBytes) : b.strip_bytes;
+  return strips + b.panel_bytes + static_cast<size_t>(b.sum_blocks) * kSumBlock + factor_bytes(p);
 }
 
 size_t vector_scratch_bytes(const GemmProblem& p) {

@@ -51,6 +51,7 @@ struct TileBlocking {
   int64_t panel_blocks;  // of 32 columns, widened together: at most 1 MiB, so the panel stays in L2
   int64_t chunk_rows;    // rows whose sums are kept between slices
   bool whole_k;          // the panel holds all of k and a chunk is one strip; else the panel holds one slice
+  bool keep_strips;      // all rows, widened, fit beside half a panel: they are widened once and not once a panel
   int64_t sum_blocks;    // blocks of sums kept: two strips', or a chunk's
   size_t strip_bytes, panel_bytes;
 };

@@ -78,6 +78,7 @@ struct GemmData {
   GemmCase c;
   Guarded a, w, residual;
   std::vector<float> alpha, bias, mul, inv;
+  std::vector<double> exact_a, exact_w;  // filled by decode()
 
   explicit GemmData(const GemmCase& of)
       : c(of), a(bytes(of.m, of.p.k, of.p.a)), w(bytes(of.p.n, of.p.k, of.p.w)), residual(bytes(of.m, of.p.n, of.p.out)) {
@@ -92,6 +93,10 @@ struct GemmData {
       mul.push_back(static_cast<float>(1.5 + unit(random)));
       inv.push_back(c.p.out == DType::e4m3 ? static_cast<float>(8 * (1.2 + unit(random))) : 1.f);
     }
+  }
+  void decode() {
+    for (int64_t i = 0; i < c.m * c.p.k; ++i) exact_a.push_back(element(c.p.a, a.data(), i));
+    for (int64_t i = 0; i < c.p.n * c.p.k; ++i) exact_w.push_back(element(c.p.w, w.data(), i));
   }
   static size_t bytes(int64_t rows, int64_t columns, DType type) { return static_cast<size_t>(rows * columns) * size_of(type); }
 };
@@ -109,14 +114,15 @@ inline double activated(Act act, double x) {
   }
 }
 
-// The header's formula, term by term: u is half an ulp of f32.
+// The header's formula, term by term: u is half an ulp of f32. After d.decode().
 inline Expected expected(const GemmData& d, int64_t row, int64_t n) {
   constexpr double u = 0x1p-24;
   const GemmProblem& p = d.c.p;
   const auto c = static_cast<size_t>(n);
   double sum = 0, size = 0;
+  const double *a = d.exact_a.data() + row * p.k, *w = d.exact_w.data() + n * p.k;
   for (int64_t i = 0; i < p.k; ++i) {
-    const double product = element(p.a, d.a.data(), row * p.k + i) * element(p.w, d.w.data(), n * p.k + i);
+    const double product = a[i] * w[i];
     sum += product;
     size += std::abs(product);
   }

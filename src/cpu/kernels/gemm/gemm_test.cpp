@@ -31,7 +31,8 @@ void expect_close(const GemmKernel& row, const GemmData& d, const std::vector<ui
 }
 
 void check(const GemmCase& c) {
-  const GemmData d(c);
+  GemmData d(c);
+  d.decode();
   for (const GemmKernel& row : usable_rows(c.p)) {
     const std::vector<uint8_t> out = run_row(row, d);
     expect_close(row, d, out);
@@ -70,6 +71,8 @@ TEST(Gemm, LargerThanEveryBlock) {
   check({{DType::bf16, DType::bf16, DType::bf16, 48, 2600, Act::kGeluTanh, true}, 40, 2006});
   check({{DType::e4m3, DType::e4m3, DType::e4m3, 17, 2200, Act::kNone, false}, 600, 2007});
   check({{DType::f32, DType::f32, DType::f32, 300, 700, Act::kNone, false}, 40, 2008});
+  check({{DType::e4m3, DType::e4m3, DType::f32, 550, 1000, Act::kNone, false}, 300, 2009});
+  check({{DType::e4m3, DType::e4m3, DType::e4m3, 1030, 1000, Act::kQuickGelu, false}, 40, 2010});
 }
 
 TEST(Gemm, BitsDoNotDependOnThreadsOrRows) {
