@@ -42,11 +42,11 @@ inline void store_sums(float* c, int64_t stride_bytes) {
 // Column i of a step: its right planes times the left ones. The intrinsics want literal tile numbers.
 #define OCTET_MULTIPLY_COLUMN(i, right)                                   \
   if constexpr (kCols > i) {                                              \
-    _tile_loadd(right, b.at(0, column + i, step), 64);                    \
+    _tile_stream_loadd(right, b.at(0, column + i, step), 64);             \
     _tile_dpbf16ps(i, 4, right);                                          \
     if constexpr (kLeftPlanes == 2) _tile_dpbf16ps(i, 5, right);          \
     if constexpr (kRightPlanes == 2) {                                    \
-      _tile_loadd(7, b.at(1, column + i, step), 64);                      \
+      _tile_stream_loadd(7, b.at(1, column + i, step), 64);               \
       _tile_dpbf16ps(i, 4, 7);                                            \
       if constexpr (kLeftPlanes == 2 && kLowLow) _tile_dpbf16ps(i, 5, 7); \
     }                                                                     \
