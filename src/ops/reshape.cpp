@@ -15,7 +15,11 @@ Inferred same_elements(InferContext& context, Shape shape) {
   return ops::output(context, context.in(0).type.dtype, std::move(shape), ops::known_elements(&context.in(0)));
 }
 
-std::vector<HostTensor> same_bytes(HostTensor typed, const HostTensor& in) { return {in.reshaped(typed.dims())}; }
+template <class T>
+std::vector<HostTensor> same_bytes(const T& op, ops::Inputs in) {
+  const auto out = ops::make_outputs(op, in);
+  return {in[0]->reshaped(out[0].dims())};
+}
 
 // The requested dimensions with zeros replaced by data's; nullopt after a violation. -1 stays.
 std::optional<Shape> requested(InferContext& context, const Shape& from, const Shape& wanted, bool allowzero) {
@@ -79,7 +83,7 @@ std::vector<Inferred> Reshape::infer(InferContext& context) const {
 }
 
 std::vector<HostTensor> Reshape::reference(std::span<const HostTensor* const> in) const {
-  return same_bytes(std::move(ops::make_outputs(*this, in)[0]), *in[0]);
+  return same_bytes(*this, in);
 }
 
 std::vector<Inferred> Flatten::infer(InferContext& context) const {
@@ -91,7 +95,7 @@ std::vector<Inferred> Flatten::infer(InferContext& context) const {
 }
 
 std::vector<HostTensor> Flatten::reference(std::span<const HostTensor* const> in) const {
-  return same_bytes(std::move(ops::make_outputs(*this, in)[0]), *in[0]);
+  return same_bytes(*this, in);
 }
 
 std::vector<Inferred> Squeeze::infer(InferContext& context) const {
@@ -115,7 +119,7 @@ std::vector<Inferred> Squeeze::infer(InferContext& context) const {
 }
 
 std::vector<HostTensor> Squeeze::reference(std::span<const HostTensor* const> in) const {
-  return same_bytes(std::move(ops::make_outputs(*this, in)[0]), *in[0]);
+  return same_bytes(*this, in);
 }
 
 std::vector<Inferred> Unsqueeze::infer(InferContext& context) const {
@@ -133,7 +137,7 @@ std::vector<Inferred> Unsqueeze::infer(InferContext& context) const {
 }
 
 std::vector<HostTensor> Unsqueeze::reference(std::span<const HostTensor* const> in) const {
-  return same_bytes(std::move(ops::make_outputs(*this, in)[0]), *in[0]);
+  return same_bytes(*this, in);
 }
 
 }  // namespace octet
