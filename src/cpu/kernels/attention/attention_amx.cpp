@@ -1,6 +1,7 @@
-// Attention on AMX tiles, for e4m3, bf16 and f16. Per (picture, head): K^T and V are widened once to bf16 tiles; then, 16 query rows at
-// a time, scores = Q K^T as whole rows in L1, softmax in place, weights to bf16 in place, out = P V. While the vector units work on
-// the softmax of one block, the tiles work on P V of the block before it and Q K^T of the block after it, a few products at a time.
+// Attention on AMX tiles, for e4m3, bf16 and f16. Per (picture, head): K^T and V are widened once to bf16 tiles; then, for a chunk of
+// query rows that L2 holds (a whole head of a ViT), scores = Q K^T as whole rows, softmax in place, weights to bf16 in place, out = P V.
+// The three phases are long on purpose: while tiles are busy, 512-bit FMAs run at half speed, and tiles left idle for a microsecond take
+// as long to wake (measured); slipping tile products between the rows of the softmax lost a quarter of the speed.
 // e4m3 and bf16 are exact in bf16. An f16 is the exact sum of two bf16 (planes): its products are the four products of planes. Weights
 // that are not quantized are two planes too (16 bits of p), less low * low there, below 2^-14 of the product; bf16 rounds them to bf16.
 // Next: attention_tiles.h (layout and packing), attention_softmax_inl.h.
@@ -17,6 +18,9 @@ struct alignas(64) TileConfig {
 };
 constexpr TileConfig kTileConfig;  // in memory for good: the intrinsic tells the compiler of its first 8 bytes only
 
+// The tile load intrinsics do not tell the compiler that they read memory.
+inline void finish_stores() { __asm__ volatile("" ::: "memory"); }
+
 // A matrix as tiles: tile (i, step) of a plane at base + plane * plane_bytes + i * tile_bytes + step * step_bytes.
 struct TileMatrix {
   const char* base;
@@ -24,88 +28,77 @@ struct TileMatrix {
   const char* at(int plane, int64_t tile, int64_t step) const { return base + plane * plane_bytes + tile * tile_bytes + step * step_bytes; }
 };
 
-// Sums: tiles 0 .. 3. Left planes: 4, 5. Right planes: 6, 7; one plane alternates between them.
-template <int kCols>
-inline void zero_sums() {
-  _tile_zero(0);
-  if constexpr (kCols > 1) _tile_zero(1);
-  if constexpr (kCols > 2) _tile_zero(2);
-  if constexpr (kCols > 3) _tile_zero(3);
-}
-template <int kCols>
-inline void store_sums(float* c, int64_t stride_bytes) {
-  _tile_stored(0, c, stride_bytes);
-  if constexpr (kCols > 1) _tile_stored(1, c + 16, stride_bytes);
-  if constexpr (kCols > 2) _tile_stored(2, c + 32, stride_bytes);
-  if constexpr (kCols > 3) _tile_stored(3, c + 48, stride_bytes);
-}
-// Column i of a step: its right planes times the left ones. The intrinsics want literal tile numbers.
-#define OCTET_MULTIPLY_COLUMN(i, right)                                   \
-  if constexpr (kCols > i) {                                              \
-    _tile_stream_loadd(right, b.at(0, column + i, step), 64);             \
-    _tile_dpbf16ps(i, 4, right);                                          \
-    if constexpr (kLeftPlanes == 2) _tile_dpbf16ps(i, 5, right);          \
-    if constexpr (kRightPlanes == 2) {                                    \
-      _tile_stream_loadd(7, b.at(1, column + i, step), 64);               \
-      _tile_dpbf16ps(i, 4, 7);                                            \
-      if constexpr (kLeftPlanes == 2 && kLowLow) _tile_dpbf16ps(i, 5, 7); \
-    }                                                                     \
+// Few steps, many columns (Q K^T): 32 rows x 16 columns at a time, its two sums in tiles kSum and kSum + 1, so that one pair is stored
+// while the other is summed. Tiles 4, 5: rows; 6, 7: columns. Tile numbers must be literals.
+#define OCTET_TILE_COLUMN(name, sum, next)                                                                             \
+  template <int kPlanes>                                                                                               \
+  inline void name(const TileMatrix& a, const TileMatrix& b, int64_t column, int64_t steps, float* c, int64_t bytes) { \
+    _tile_zero(sum);                                                                                                   \
+    _tile_zero(next);                                                                                                  \
+    for (int64_t step = 0; step < steps; ++step) {                                                                     \
+      _tile_loadd(4, a.at(0, 0, step), 64);                                                                            \
+      _tile_loadd(5, a.at(0, 1, step), 64);                                                                            \
+      _tile_loadd(6, b.at(0, column, step), 64);                                                                       \
+      _tile_dpbf16ps(sum, 4, 6);                                                                                       \
+      _tile_dpbf16ps(next, 5, 6);                                                                                      \
+      if constexpr (kPlanes == 2) {                                                                                    \
+        _tile_loadd(7, b.at(1, column, step), 64);                                                                     \
+        _tile_dpbf16ps(sum, 4, 7);                                                                                     \
+        _tile_dpbf16ps(next, 5, 7);                                                                                    \
+        _tile_loadd(4, a.at(1, 0, step), 64);                                                                          \
+        _tile_loadd(5, a.at(1, 1, step), 64);                                                                          \
+        _tile_dpbf16ps(sum, 4, 7);                                                                                     \
+        _tile_dpbf16ps(next, 5, 7);                                                                                    \
+        _tile_dpbf16ps(sum, 4, 6);                                                                                     \
+        _tile_dpbf16ps(next, 5, 6);                                                                                    \
+      }                                                                                                                \
+    }                                                                                                                  \
+    _tile_stored(sum, c + column * 16, bytes);                                                                         \
+    _tile_stored(next, c + column * 16 + 4 * bytes, bytes);                                                            \
   }
-template <int kLeftPlanes, int kRightPlanes, bool kLowLow, int kCols>
-inline void multiply_step(const TileMatrix& a, const TileMatrix& b, int64_t column, int64_t step) {
-  __asm__ volatile("" ::: "memory");  // the load intrinsics do not tell the compiler that they read memory
-  _tile_loadd(4, a.at(0, 0, step), a.row_bytes);
-  if constexpr (kLeftPlanes == 2) _tile_loadd(5, a.at(1, 0, step), a.row_bytes);
-  if constexpr (kRightPlanes == 1) {
-    OCTET_MULTIPLY_COLUMN(0, 6)
-    OCTET_MULTIPLY_COLUMN(1, 7)
-    OCTET_MULTIPLY_COLUMN(2, 6)
-    OCTET_MULTIPLY_COLUMN(3, 7)
-  } else {
-    OCTET_MULTIPLY_COLUMN(0, 6)
-    OCTET_MULTIPLY_COLUMN(1, 6)
-    OCTET_MULTIPLY_COLUMN(2, 6)
-    OCTET_MULTIPLY_COLUMN(3, 6)
-  }
-}
-#undef OCTET_MULTIPLY_COLUMN
+OCTET_TILE_COLUMN(multiply_even_column, 0, 1)
+OCTET_TILE_COLUMN(multiply_odd_column, 2, 3)
+#undef OCTET_TILE_COLUMN
 
-// c[16 rows][16 * columns] = a * b over `steps` steps of 32, in units small enough to be slipped between other work.
-template <int kLeftPlanes, int kRightPlanes, bool kLowLow>
-class TileProduct {
- public:
-  // steps_a_unit: how many steps one unit takes; a whole group of four columns at least once.
-  TileProduct(const TileMatrix& a, const TileMatrix& b, int64_t columns, int64_t steps, float* c, int64_t c_stride)
-      : a_(a), b_(b), columns_(columns), steps_(steps), c_(c), c_stride_(c_stride) {}
-  int64_t units() const { return ceil_div(columns_, 4) * steps_; }
-  void unit() {
-    switch (at_most(4, columns_ - column_)) {
-      case 4:
-        return unit_of<4>();
-      case 3:
-        return unit_of<3>();
-      case 2:
-        return unit_of<2>();
-      default:
-        return unit_of<1>();
+// Many steps, few columns (P V): 32 rows x 16 kCols columns at a time.
+template <int kLeftPlanes, int kRightPlanes, int kCols>
+inline void multiply_columns(const TileMatrix& a, const TileMatrix& b, int64_t column, int64_t steps, float* c, int64_t bytes) {
+  const auto load_left = [&](int plane, int64_t step) {
+    _tile_loadd(4, a.at(plane, 0, step), a.row_bytes);
+    _tile_loadd(5, a.at(plane, 1, step), a.row_bytes);
+  };
+  const auto load_right = [&](int plane, int64_t step) {
+    _tile_loadd(6, b.at(plane, column, step), 64);
+    if constexpr (kCols == 2) _tile_loadd(7, b.at(plane, column + 1, step), 64);
+  };
+  const auto multiply = [] {
+    _tile_dpbf16ps(0, 4, 6);
+    if constexpr (kCols == 2) _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    if constexpr (kCols == 2) _tile_dpbf16ps(3, 5, 7);
+  };
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int64_t step = 0; step < steps; ++step) {
+    load_left(0, step);
+    if constexpr (kRightPlanes == 2) {  // low * low is left out
+      load_right(1, step);
+      multiply();
+    }
+    load_right(0, step);
+    multiply();
+    if constexpr (kLeftPlanes == 2) {
+      load_left(1, step);
+      multiply();
     }
   }
-
- private:
-  template <int kCols>
-  void unit_of() {
-    if (step_ == 0) zero_sums<kCols>();
-    multiply_step<kLeftPlanes, kRightPlanes, kLowLow, kCols>(a_, b_, column_, step_);
-    if (++step_ < steps_) return;
-    store_sums<kCols>(c_ + column_ * 16, c_stride_ * 4);
-    step_ = 0;
-    column_ += 4;
-  }
-  TileMatrix a_, b_;
-  int64_t columns_, steps_, column_ = 0, step_ = 0;
-  float* c_;
-  int64_t c_stride_;
-};
+  _tile_stored(0, c + column * 16, bytes);
+  if constexpr (kCols == 2) _tile_stored(1, c + column * 16 + 16, bytes);
+  _tile_stored(2, c + column * 16 + 4 * bytes, bytes);
+  if constexpr (kCols == 2) _tile_stored(3, c + column * 16 + 16 + 4 * bytes, bytes);
+}
 
 template <class Operand, bool kQuantized>
 class AmxAttention {
@@ -114,63 +107,27 @@ class AmxAttention {
     scratch_ = static_cast<char*>(a.scratch);
   }
 
-  // Blocks [begin, end): head by head, each through the pipeline score -> weigh -> combine.
+  // Blocks [begin, end) of kTileRows query rows, head by head, each in chunks.
   void run(int64_t begin, int64_t end) {
     const int64_t blocks = ceil_div(p_.tokens, kTileRows);
+    int64_t packed = -1;
     for (int64_t index = begin; index < end;) {
-      const int64_t item = index / blocks, stop = at_most(end, (item + 1) * blocks);
-      pack_head(item);
-      run_head(index, stop);
+      const int64_t item = index / blocks, stop = at_most(at_most(end, (item + 1) * blocks), index + l_.chunk / kTileRows);
+      if (item != packed) pack_head(item);
+      packed = item;
+      attend(index, stop);
       index = stop;
     }
   }
 
  private:
   static constexpr int kWeightPlanes = kQuantized || Operand::kPlainWeights ? 1 : 2;
-  using Scores = TileProduct<Operand::kPlanes, Operand::kPlanes, true>;
-  using Values = TileProduct<kWeightPlanes, Operand::kPlanes, false>;
-
-  // Both products of one stage; advance() runs their units up to a share of the stage's softmax.
-  struct Stage {
-    Values values;
-    Scores scores;
-    int64_t value_units, units, done = 0, progress = 0, total;
-    void advance(int64_t weight) {
-      progress += weight;
-      for (const int64_t target = units * progress / total; done < target; ++done)
-        if (done < value_units) values.unit();
-        else scores.unit();
-    }
-  };
-  // What one row costs in each pass of the softmax, relative to the first.
-  static constexpr int64_t kMaxWeight = 1, kExpWeight = 5, kPackWeight = 3;
-
-  void run_head(int64_t begin, int64_t end) {
-    QueryBlock before{}, block = block_at(p_, begin, kTileRows);
-    load_queries(block);
-    Scores first = score(block, begin);
-    for (int64_t n = first.units(); n > 0; --n) first.unit();
-    for (int64_t index = begin; index < end; ++index) {
-      QueryBlock after{};
-      if (index + 1 < end) load_queries(after = block_at(p_, index + 1, kTileRows));
-      Stage stage{combine(before, index - 1), score(after, index + 1), 0, 0, 0, 0, block.rows * (kMaxWeight + kExpWeight + kPackWeight)};
-      stage.value_units = before.rows > 0 ? stage.values.units() : 0;
-      stage.units = stage.value_units + (after.rows > 0 ? stage.scores.units() : 0);
-      weigh(block, index, stage);
-      finish(before, index - 1);
-      before = block;
-      block = after;
-    }
-    Values last = combine(before, end - 1);
-    for (int64_t n = last.units(); n > 0; --n) last.unit();
-    finish(before, end - 1);
-  }
 
   const uint8_t* row_at(const void* base, int64_t stride, int64_t item, int64_t token) const {
     return static_cast<const uint8_t*>(base) + source_index(p_, item, token, stride) * Operand::kBytes;
   }
-  float* scores_at(int64_t index) const { return reinterpret_cast<float*>(scratch_ + l_.s + (index & 1) * l_.s_block); }
-  float* sums() const { return reinterpret_cast<float*>(scratch_ + l_.o); }
+  float* scores_at(int64_t row) const { return reinterpret_cast<float*>(scratch_ + l_.s) + row * l_.s_stride; }
+  float* sums_at(int64_t row) const { return reinterpret_cast<float*>(scratch_ + l_.o) + row * l_.o_stride; }
 
   void pack_head(int64_t item) {
     const uint8_t *k = row_at(a_.k, a_.k_stride, item, 0), *v = row_at(a_.v, a_.v_stride, item, 0);
@@ -178,23 +135,20 @@ class AmxAttention {
     pack_values(operand_, l_, p_, v, a_.v_stride * Operand::kBytes, scratch_ + l_.v);
   }
 
-  Scores score(const QueryBlock& block, int64_t index) const {
-    const TileMatrix q{scratch_ + l_.q, l_.q_plane, 0, kTileBytes, 64};
-    const TileMatrix k{scratch_ + l_.k, l_.k_plane, l_.dim_steps * kTileBytes, kTileBytes, 64};
-    return {q, k, ceil_div(block.keys, 16), l_.dim_steps, scores_at(index), l_.s_stride};
-  }
-  Values combine(const QueryBlock& block, int64_t index) const {
-    const TileMatrix weights{reinterpret_cast<char*>(scores_at(index)), 64, 0, 64 * kWeightPlanes, l_.s_stride * 4};
-    const TileMatrix v{scratch_ + l_.v, l_.v_plane, l_.token_steps * kTileBytes, kTileBytes, 64};
-    return {weights, v, ceil_div(p_.head_dim, 16), ceil_div(block.keys, 32), sums(), l_.o_stride};
+  void attend(int64_t begin, int64_t end) {
+    for (int64_t index = begin; index < end; ++index) load_queries(block_at(p_, index, kTileRows), (index - begin) * kTileRows);
+    for (int64_t index = begin; index < end; ++index) score(block_at(p_, index, kTileRows), (index - begin) * kTileRows);
+    for (int64_t index = begin; index < end; ++index) weigh(block_at(p_, index, kTileRows), (index - begin) * kTileRows);
+    for (int64_t index = begin; index < end; ++index) combine(block_at(p_, index, kTileRows), (index - begin) * kTileRows);
+    for (int64_t index = begin; index < end; ++index) finish(block_at(p_, index, kTileRows), (index - begin) * kTileRows);
   }
 
-  void load_queries(const QueryBlock& block) {
+  void load_queries(const QueryBlock& block, int64_t at) {
     const __m512i flip = _mm512_set1_epi16(static_cast<short>(scales_.negate ? 0x8000 : 0));
     for (int64_t r = 0; r < kTileRows; ++r) {
       const uint8_t* q = row_at(a_.q, a_.q_stride, block.item, block.row + r);
       for (int64_t step = 0; step < l_.dim_steps; ++step) {
-        char* to = scratch_ + l_.q + step * kTileBytes + r * 64;
+        char* to = scratch_ + l_.q + ((at + r) / 16 * l_.dim_steps + step) * kTileBytes + r % 16 * 64;
         Planes x = {_mm512_setzero_si512(), _mm512_setzero_si512()};
         if (r < block.rows) x = operand_.load(q + step * 32 * Operand::kBytes, p_.head_dim - step * 32);
         _mm512_store_si512(to, _mm512_xor_si512(x.high, flip));
@@ -203,26 +157,44 @@ class AmxAttention {
     }
   }
 
-  // Softmax of a block's scores, and its weights as bf16 in place; the passes go over all rows, which overlap then.
-  void weigh(const QueryBlock& block, int64_t index, Stage& stage) {
-    float* s = scores_at(index);
-    const int64_t steps = ceil_div(block.keys, 32);
-    alignas(64) float row[kTileRows] = {};
-    for (int64_t i = 0; i < block.rows; ++i) {
-      row[i] = largest_of(s + i * l_.s_stride, visible(p_, block, i));
-      stage.advance(kMaxWeight);
+  void score(const QueryBlock& block, int64_t at) {
+    const int64_t row_bytes = l_.dim_steps * kTileBytes, columns = ceil_div(block.keys, 16);
+    const TileMatrix q{scratch_ + l_.q + at / 16 * row_bytes, l_.q_plane, row_bytes, kTileBytes, 64};
+    const TileMatrix k{scratch_ + l_.k, l_.k_plane, row_bytes, kTileBytes, 64};
+    finish_stores();
+    for (int64_t n = 0; n < columns; n += 2) {
+      multiply_even_column<Operand::kPlanes>(q, k, n, l_.dim_steps, scores_at(at), l_.s_stride * 4);
+      if (n + 1 < columns) multiply_odd_column<Operand::kPlanes>(q, k, n + 1, l_.dim_steps, scores_at(at), l_.s_stride * 4);
     }
-    for (int64_t i = 0; i < block.rows; ++i) {
-      row[i] = exponentiate(s + i * l_.s_stride, visible(p_, block, i), steps * 32, row[i], scales_.exponent);
-      stage.advance(kExpWeight);
-    }
-    const float scale = kQuantized ? 1.0f / a_.p_scale : a_.v_scale * a_.inv_out_scale;
-    const __m512 inverse = _mm512_div_ps(_mm512_set1_ps(scale), _mm512_load_ps(row));
-    _mm512_store_ps(row, inverse);
-    _mm512_store_ps(factors_[index & 1], kQuantized ? _mm512_set1_ps(a_.v_scale * a_.inv_out_scale * a_.p_scale) : inverse);
-    for (int64_t i = 0; i < block.rows; ++i) {
-      pack_weights(s + i * l_.s_stride, steps, row[i]);
-      stage.advance(kPackWeight);
+  }
+
+  void combine(const QueryBlock& block, int64_t at) {
+    const int64_t steps = ceil_div(block.keys, 32), columns = ceil_div(p_.head_dim, 16), bytes = l_.o_stride * 4;
+    const TileMatrix weights{reinterpret_cast<char*>(scores_at(at)), 64, l_.s_stride * 64, 64 * kWeightPlanes, l_.s_stride * 4};
+    const TileMatrix v{scratch_ + l_.v, l_.v_plane, l_.token_steps * kTileBytes, kTileBytes, 64};
+    finish_stores();
+    int64_t n = 0;
+    for (; n + 2 <= columns; n += 2) multiply_columns<kWeightPlanes, Operand::kPlanes, 2>(weights, v, n, steps, sums_at(at), bytes);
+    if (n < columns) multiply_columns<kWeightPlanes, Operand::kPlanes, 1>(weights, v, n, steps, sums_at(at), bytes);
+  }
+
+  // Softmax of a block's scores, and its weights as bf16 in place. The passes go over all rows of half a block (in L1), so that rows
+  // overlap in the pipeline. A row's last factor stays behind its weights, in the spare line of its scores.
+  void weigh(const QueryBlock& block, int64_t at) {
+    for (int64_t half = 0; half < block.rows; half += 16) {
+      const int64_t rows = at_most(16, block.rows - half), steps = ceil_div(block.keys, 32);
+      float* s = scores_at(at + half);
+      alignas(64) float row[16] = {};
+      for (int64_t i = 0; i < rows; ++i) row[i] = largest_of(s + i * l_.s_stride, visible(p_, block, half + i));
+      for (int64_t i = 0; i < rows; ++i)
+        row[i] = exponentiate(s + i * l_.s_stride, visible(p_, block, half + i), steps * 32, row[i], scales_.exponent);
+      const float last = a_.v_scale * a_.inv_out_scale;
+      const __m512 inverse = _mm512_div_ps(_mm512_set1_ps(kQuantized ? 1.0f / a_.p_scale : last), _mm512_load_ps(row));
+      _mm512_store_ps(row, inverse);
+      for (int64_t i = 0; i < rows; ++i) {
+        pack_weights(s + i * l_.s_stride, steps, row[i]);
+        s[i * l_.s_stride + l_.s_stride - 1] = kQuantized ? last * a_.p_scale : row[i];
+      }
     }
   }
 
@@ -247,9 +219,9 @@ class AmxAttention {
     }
   }
 
-  void finish(const QueryBlock& block, int64_t index) {
-    for (int64_t i = 0; i < block.rows; ++i)
-      finish_row(p_, sums() + i * l_.o_stride, factors_[index & 1][i], a_.out, target_index(p_, block.item, block.row + i));
+  void finish(const QueryBlock& block, int64_t at) {
+    for (int64_t i = at; i < at + block.rows; ++i)
+      finish_row(p_, sums_at(i), scores_at(i)[l_.s_stride - 1], a_.out, target_index(p_, block.item, block.row + i - at));
   }
 
   const AttentionProblem& p_;
@@ -258,7 +230,6 @@ class AmxAttention {
   Scales scales_;
   Operand operand_;
   char* scratch_;
-  alignas(64) float factors_[2][kTileRows];
 };
 
 template <class Operand>

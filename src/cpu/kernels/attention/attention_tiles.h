@@ -50,16 +50,19 @@ struct F16Rows {
   }
 };
 
-constexpr int64_t kTileRows = 16;  // query rows at a time
+constexpr int64_t kTileRows = 32;  // query rows multiplied at a time: two tiles of 16
 
 // A thread's scratch, in bytes; strides of s and o in floats. Tiles: k [plane][16 tokens][32 dims], v [plane][16 dims][32 tokens],
-// q [plane][32 dims]. s: two blocks of rows, one multiplied while the other is exponentiated.
+// q [plane][16 rows][32 dims]. q, s and o hold a chunk of query rows.
 struct TileLayout {
-  int64_t k, v, q, s, s_block, o, total;
+  int64_t k, v, q, s, o, total;
   int64_t k_plane, v_plane, q_plane;
-  int64_t dim_steps, token_steps;
+  int64_t dim_steps, token_steps, chunk;
   int64_t s_stride, o_stride;
 };
+// Scores of a chunk should stay in L2 (2 MiB on the machines with AMX) beside K, V and Q.
+constexpr int64_t kChunkBytes = 512 << 10;
+
 inline TileLayout tile_layout(const AttentionProblem& p) {
   const int64_t planes = p.in == DType::f16 ? 2 : 1, dim_tiles = ceil_div(p.head_dim, 16);
   TileLayout l{};
@@ -67,15 +70,16 @@ inline TileLayout tile_layout(const AttentionProblem& p) {
   l.token_steps = ceil_div(p.tokens, 32);
   l.s_stride = l.token_steps * 32 + 16;  // a line more: rows must not share cache sets
   l.o_stride = dim_tiles * 16 + 16;
+  const int64_t fitting = kChunkBytes / (l.s_stride * 4 * kTileRows);
+  l.chunk = at_most(fitting < 1 ? 1 : fitting, l.token_steps) * kTileRows;
   l.k_plane = l.token_steps * 2 * l.dim_steps * kTileBytes;
   l.v_plane = dim_tiles * l.token_steps * kTileBytes;
-  l.q_plane = l.dim_steps * kTileBytes;
+  l.q_plane = l.chunk / 16 * l.dim_steps * kTileBytes;
   l.v = l.k + planes * l.k_plane;
   l.q = l.v + planes * l.v_plane;
   l.s = l.q + planes * l.q_plane;
-  l.s_block = kTileRows * l.s_stride * 4;
-  l.o = l.s + 2 * l.s_block;
-  l.total = l.o + kTileRows * l.o_stride * 4;
+  l.o = l.s + l.chunk * l.s_stride * 4;
+  l.total = l.o + l.chunk * l.o_stride * 4;
   return l;
 }
 
