@@ -15,7 +15,9 @@ using ::testing::HasSubstr;
 
 constexpr DType f16 = DType::f16, f32 = DType::f32;
 
-Graph parse(const std::string& body, int opset = 20) { return parse_graph("graph t opset " + std::to_string(opset) + "\n" + body, find_op); }
+Graph parse(const std::string& body, int opset = 20) {
+  return parse_graph("graph t opset " + std::to_string(opset) + "\n" + body, find_op);
+}
 
 std::string error_of(const Graph& graph, const std::vector<HostTensor>& inputs) {
   try {
@@ -97,7 +99,8 @@ TEST(Interpret, tensors_are_freed_after_their_last_use) {
 }
 
 TEST(Fold, only_constants) {
-  const Graph graph = parse("input %x: f16[2] const %c: f16[2] = {1,2} %a = Neg(%c) %b = Add(%x, %c) %p, %q = Split(%c) output %a output %b output %p output %q");
+  const Graph graph = parse(
+      "input %x: f16[2] const %c: f16[2] = {1,2} %a = Neg(%c) %b = Add(%x, %c) %p, %q = Split(%c) output %a output %b output %p output %q");
   const auto folded = evaluate_constant(graph, graph.node(0));
   ASSERT_TRUE(folded);
   EXPECT_THAT(*folded, ElementsAre(Gives(f16, {2}, {-1, -2})));
@@ -106,7 +109,8 @@ TEST(Fold, only_constants) {
 }
 
 TEST(Fold, large_outputs_and_much_work_are_left) {
-  const Graph large = parse("const %s: i64[2] = {16777217,1} const %ok: i64[1] = {16} %a = ConstantOfShape(%s) %b = ConstantOfShape(%ok) output %a output %b");
+  const Graph large = parse(
+      "const %s: i64[2] = {16777217,1} const %ok: i64[1] = {16} %a = ConstantOfShape(%s) %b = ConstantOfShape(%ok) output %a output %b");
   EXPECT_FALSE(evaluate_constant(large, large.node(0)));
   EXPECT_TRUE(evaluate_constant(large, large.node(1)));
   Graph busy;

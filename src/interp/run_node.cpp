@@ -8,7 +8,8 @@ namespace octet {
 
 Op with_output_count(const Node& node) {
   const auto* split = node.as<Split>();
-  const bool sized = split == nullptr || split->num_outputs != 0 || !split->split.empty() || (node.inputs.size() > 1 && node.inputs[1] != kNone);
+  const bool sized =
+      split == nullptr || split->num_outputs != 0 || !split->split.empty() || (node.inputs.size() > 1 && node.inputs[1] != kNone);
   if (sized) return node.op;
   Split counted = *split;
   counted.num_outputs = static_cast<int64_t>(node.outputs.size());

@@ -13,13 +13,20 @@ constexpr bool is_logic(Compare kind) { return kind == Compare::kAnd || kind == 
 template <Compare kKind, class T>
 bool apply(T a, T b) {
   switch (kKind) {
-    case Compare::kEqual: return a == b;
-    case Compare::kLess: return a < b;
-    case Compare::kLessOrEqual: return a <= b;
-    case Compare::kGreater: return a > b;
-    case Compare::kGreaterOrEqual: return a >= b;
-    case Compare::kAnd: return a != 0 && b != 0;
-    case Compare::kOr: return a != 0 || b != 0;
+    case Compare::kEqual:
+      return a == b;
+    case Compare::kLess:
+      return a < b;
+    case Compare::kLessOrEqual:
+      return a <= b;
+    case Compare::kGreater:
+      return a > b;
+    case Compare::kGreaterOrEqual:
+      return a >= b;
+    case Compare::kAnd:
+      return a != 0 && b != 0;
+    case Compare::kOr:
+      return a != 0 || b != 0;
   }
 }
 
@@ -27,13 +34,20 @@ std::optional<bool> negate(std::optional<bool> answer) { return answer ? std::op
 
 std::optional<bool> decide(Compare kind, const Dim& a, const Dim& b) {
   switch (kind) {
-    case Compare::kEqual: return ops::equals(a, b);
-    case Compare::kLess: return ops::less(a, b);
-    case Compare::kLessOrEqual: return negate(ops::less(b, a));
-    case Compare::kGreater: return ops::less(b, a);
-    case Compare::kGreaterOrEqual: return negate(ops::less(a, b));
-    case Compare::kAnd: return a != Dim(0) && b != Dim(0);  // booleans are always numbers
-    case Compare::kOr: return a != Dim(0) || b != Dim(0);
+    case Compare::kEqual:
+      return ops::equals(a, b);
+    case Compare::kLess:
+      return ops::less(a, b);
+    case Compare::kLessOrEqual:
+      return negate(ops::less(b, a));
+    case Compare::kGreater:
+      return ops::less(b, a);
+    case Compare::kGreaterOrEqual:
+      return negate(ops::less(a, b));
+    case Compare::kAnd:
+      return a != Dim(0) && b != Dim(0);  // booleans are always numbers
+    case Compare::kOr:
+      return a != Dim(0) || b != Dim(0);
   }
   return std::nullopt;
 }

@@ -63,7 +63,8 @@ std::vector<Inferred> Concat::infer(InferContext& context) const {
       if (!shape[i].is_static() && other[i].is_static()) shape[i] = other[i];
     }
     if (!ops::check(context, agree, "S2",
-                    fmt::format("{} of shape {} does not join {} along axis {}", context.input_name(n), to_string(other), to_string(first.shape), axis)))
+                    fmt::format("{} of shape {} does not join {} along axis {}", context.input_name(n), to_string(other),
+                                to_string(first.shape), axis)))
       return {{first, {}}};
     const auto total = ops::sum(shape[static_cast<size_t>(*at)], other[static_cast<size_t>(*at)]);
     shape[static_cast<size_t>(*at)] = total.value_or(Dim(INT64_MAX));  // an overflow, refused by its size
@@ -93,21 +94,23 @@ std::vector<Inferred> Split::infer(InferContext& context) const {
   const Dim& whole = x.type.shape[static_cast<size_t>(*at)];
   std::optional<Shape> parts = split.empty() ? equal_parts(whole, static_cast<int64_t>(outputs)) : to_shape(split);
   if (context.input(1) != nullptr) parts = ops::known_elements(context.input(1));
-  if (!ops::check(context, parts && sums_to(*parts, whole), "S2", fmt::format("axis {} of {} cannot be split so", *at, to_string(x.type.shape)),
+  if (!ops::check(context, parts && sums_to(*parts, whole), "S2",
+                  fmt::format("axis {} of {} cannot be split so", *at, to_string(x.type.shape)),
                   "give sizes that are constant and sum to the axis") ||
       !ops::check(context, parts->size() == outputs && (num_outputs == 0 || num_outputs == static_cast<int64_t>(outputs)), "S3",
                   fmt::format("{} sizes and num_outputs {} for {} outputs", parts->size(), num_outputs, outputs)))
     return failed;
-  const auto elements = ops::known_elements(&x);
+  const auto elements = all_static(*parts) ? ops::known_elements(&x) : std::nullopt;
   std::vector<Inferred> out;
   int64_t begin = 0;
   for (const Dim& part : *parts) {
     Shape shape = x.type.shape;
     shape[static_cast<size_t>(*at)] = part;
     std::optional<Shape> values;
-    if (elements && all_static(*parts) && begin + part.value <= static_cast<int64_t>(elements->size()))
+    if (elements && begin + part.value <= static_cast<int64_t>(elements->size())) {
       values = Shape(elements->begin() + begin, elements->begin() + begin + part.value);
-    begin += part.value;
+      begin += part.value;
+    }
     out.push_back(ops::output(context, x.type.dtype, std::move(shape), std::move(values)));
   }
   return out;

@@ -21,7 +21,7 @@ struct Concat {
 struct Split {
   static constexpr std::string_view kName = "Split";
   int64_t axis = 0;
-  int64_t num_outputs = 0;     // 0: unset
+  int64_t num_outputs = 0;          // 0: unset
   std::vector<int64_t> split = {};  // opset < 13
   static void fields(auto& self, auto&& visit) {
     visit("axis", self.axis);

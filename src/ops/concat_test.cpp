@@ -58,7 +58,8 @@ TEST(SplitRules, types_and_shapes) {
   const auto rows = check("input %x: f16[6*batch] %a, %b = Split(%x) output %a output %b");
   EXPECT_EQ(rows.type("b"), "f16[3*batch]");
   const auto rules = [](const std::string& node) {
-    return broken("input %x: f16[5] const %s: i64[2] = {2,2} const %t: i32[2] = {2,3} const %n: i64[2] = {6,-1} %y, %z = " + node + " output %y");
+    return broken("input %x: f16[5] const %s: i64[2] = {2,2} const %t: i32[2] = {2,3} const %n: i64[2] = {6,-1} %y, %z = " + node +
+                  " output %y");
   };
   EXPECT_THAT(rules("Split(%x, %t)"), ElementsAre("T1"));
   EXPECT_THAT(rules("Split(%x) {axis=1}"), ElementsAre("S1"));
@@ -86,8 +87,8 @@ TEST(Slice, like_python) {
 
 TEST(SliceRules, symbolic_sizes) {
   const auto sliced = [](const std::string& start, const std::string& end, const std::string& step = "1") {
-    return type_of("input %x: f16[batch,6] const %s: i64[1] = {" + start + "} const %e: i64[1] = {" + end + "} const %a: i64[1] = {0} const %t: i64[1] = {" +
-                   step + "} %y = Slice(%x, %s, %e, %a, %t) output %y");
+    return type_of("input %x: f16[batch,6] const %s: i64[1] = {" + start + "} const %e: i64[1] = {" + end +
+                   "} const %a: i64[1] = {0} const %t: i64[1] = {" + step + "} %y = Slice(%x, %s, %e, %a, %t) output %y");
   };
   EXPECT_EQ(sliced("0", "9223372036854775807"), "f16[batch,6]");
   EXPECT_EQ(sliced("-1", "-9223372036854775808", "-1"), "f16[batch,6]");
@@ -103,8 +104,10 @@ TEST(SliceRules, symbolic_sizes) {
 
 TEST(SliceRules, violations) {
   const auto rules = [](const std::string& inputs) {
-    return broken("input %x: f16[5,6] const %a: i64[1] = {0} const %two: i64[2] = {0,0} const %far: i64[1] = {2} const %f: f32[1] = {0} "
-                  "input %i: i64[1] input %n: i64[n] %y = Slice(" + inputs + ") output %y");
+    return broken(
+        "input %x: f16[5,6] const %a: i64[1] = {0} const %two: i64[2] = {0,0} const %far: i64[1] = {2} const %f: f32[1] = {0} "
+        "input %i: i64[1] input %n: i64[n] %y = Slice(" +
+        inputs + ") output %y");
   };
   EXPECT_THAT(rules("%x, %a, %f"), ElementsAre("T1"));
   EXPECT_THAT(rules("%x, %a, %two"), ElementsAre("S1"));
@@ -128,9 +131,12 @@ TEST(Pad, grows_and_crops) {
 
 TEST(PadRules, types_and_shapes) {
   const auto rules = [](const std::string& node) {
-    return broken("input %x: f16[2,batch] const %p: i64[4] = {0,1,0,1} const %short: i64[2] = {0,0} const %f: f32[1] = {0} const %two: f16[2] = {0,0} "
-                  "const %crop: i64[4] = {-3,0,0,0} const %huge: i64[4] = {9223372036854775807,0,1,0} const %far: i64[1] = {2} input %i: i64[4] %y = " +
-                  node + " output %y");
+    return broken(
+        "input %x: f16[2,batch] const %p: i64[4] = {0,1,0,1} const %short: i64[2] = {0,0} const %f: f32[1] = {0} const %two: f16[2] = "
+        "{0,0} "
+        "const %crop: i64[4] = {-3,0,0,0} const %huge: i64[4] = {9223372036854775807,0,1,0} const %far: i64[1] = {2} input %i: i64[4] %y "
+        "= " +
+        node + " output %y");
   };
   EXPECT_TRUE(type_of("input %x: f16[2,batch] const %p: i64[4] = {1,0,1,0} %y = Pad(%x, %p) output %y") == "f16[4,batch]");
   EXPECT_THAT(rules("Pad(%x, %p)"), ElementsAre());

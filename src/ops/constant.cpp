@@ -84,7 +84,8 @@ std::vector<Inferred> ConstantOfShape::infer(InferContext& context) const {
   ops::i64_input(context, "T1", 0);
   ops::check(context, one.count() == 1, "A1", fmt::format("value holds {} elements", one.count()), "give one element");
   const auto length = ops::known_length(target);
-  if (!ops::check(context, length && *length <= ops::kMaxElements, "S1", fmt::format("{} is not a vector of known length", context.input_name(0)),
+  if (!ops::check(context, length && *length <= ops::kMaxElements, "S1",
+                  fmt::format("{} is not a vector of known length", context.input_name(0)),
                   "give the shape as a constant or compute it from Shape"))
     return {{{one.dtype(), {}}, {}}};
   auto shape = ops::known_elements(&target);
@@ -117,7 +118,8 @@ std::vector<Inferred> RangeOp::infer(InferContext& context) const {
   const DType dtype = start.type.dtype;
   ops::same_dtype(context, "T1", 0, 3);
   const bool small_float = dtype == DType::f16 || dtype == DType::bf16;
-  ops::check_dtype(context, "T2", 0, (is_float(dtype) && (!small_float || context.opset() >= 27)) || dtype == DType::i32 || dtype == DType::i64,
+  ops::check_dtype(context, "T2", 0,
+                   (is_float(dtype) && (!small_float || context.opset() >= 27)) || dtype == DType::i32 || dtype == DType::i64,
                    "f32, f64, i32 or i64", DType::f32);
   bool scalars = true;
   for (const Operand* one : {&start, &limit, &delta}) scalars &= ops::count_of(one->type.shape) == ops::Monomial{};

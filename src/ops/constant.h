@@ -14,11 +14,11 @@ struct Constant {
   // "Not given": values that no exporter writes.
   static constexpr int64_t kNoInt = std::numeric_limits<int64_t>::min();
   static constexpr float kNoFloat = std::bit_cast<float>(0x80000001u);
-  HostTensor value = {};                        // default-constructed: not given
-  int64_t value_int = kNoInt;              // i64 scalar
-  float value_float = kNoFloat;            // f32 scalar
-  std::vector<int64_t> value_ints{kNoInt};     // i64 vector
-  std::vector<float> value_floats{kNoFloat};   // f32 vector
+  HostTensor value = {};                      // default-constructed: not given
+  int64_t value_int = kNoInt;                 // i64 scalar
+  float value_float = kNoFloat;               // f32 scalar
+  std::vector<int64_t> value_ints{kNoInt};    // i64 vector
+  std::vector<float> value_floats{kNoFloat};  // f32 vector
   static void fields(auto& self, auto&& visit) {
     visit("value", self.value);
     visit("value_int", self.value_int);

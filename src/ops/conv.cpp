@@ -58,6 +58,12 @@ int64_t out_size(const Conv& conv, const Window& window, size_t axis, int64_t in
   return room < 0 ? -1 : room / window.stride[axis] + 1;
 }
 
+// S2: `weight` is [O, C/group, ...].
+bool channels_agree(const Dim& channels, const std::vector<int64_t>& weight, int64_t group) {
+  const bool in = !channels.is_static() || (channels.value % group == 0 && channels.value / group == weight[1]);
+  return in && weight[0] % group == 0;
+}
+
 Dim out_dim(InferContext& context, const Conv& conv, const Window& window, size_t axis, const Dim& in) {
   if (!in.is_static()) {
     const bool keeps = window.stride[axis] == 1 && (is_same(conv) || window.before[axis] + window.after[axis] == window.reach(axis) - 1);
@@ -81,8 +87,7 @@ std::vector<Inferred> Conv::infer(InferContext& context) const {
       !good || !ops::check(context, all_static(w.shape), "S1", "the weight's shape is symbolic"))
     return {{x, {}}};
   const auto dims = static_dims(w.shape);
-  ops::check(context, (!x.shape[1].is_static() || x.shape[1].value / group * group == x.shape[1].value) &&
-                          (!x.shape[1].is_static() || x.shape[1].value / group == dims[1]) && dims[0] % group == 0, "S2",
+  ops::check(context, channels_agree(x.shape[1], dims, group), "S2",
              fmt::format("{} channels, {} groups and the weight {} do not agree", to_string(x.shape[1]), group, to_string(w.shape)));
   if (const Operand* bias = context.input(2))
     ops::check(context, bias->type.shape == Shape{w.shape[0]}, "S3",
@@ -92,8 +97,9 @@ std::vector<Inferred> Conv::infer(InferContext& context) const {
   if (!ops::check(context, kernel_fits && kernel_ok, "A1", fmt::format("kernel_shape and the weight {} do not agree", to_string(w.shape))))
     return {{x, {}}};
   const Window view = window(*this, {dims[2], dims[3]});
-  return {ops::output(context, x.dtype,
-                      {x.shape[0], w.shape[0], out_dim(context, *this, view, 0, x.shape[2]), out_dim(context, *this, view, 1, x.shape[3])})};
+  return {
+      ops::output(context, x.dtype,
+                  {x.shape[0], w.shape[0], out_dim(context, *this, view, 0, x.shape[2]), out_dim(context, *this, view, 1, x.shape[3])})};
 }
 
 std::vector<HostTensor> Conv::reference(std::span<const HostTensor* const> in) const {

@@ -37,7 +37,8 @@ HostTensor scatter(const HostTensor& x, const HostTensor& w, int64_t group, std:
               for (int64_t n = 0; n < out_group; ++n) {
                 const int64_t out = c / in_group * out_group + n;
                 const int64_t at = ((b * o[1] + out) * o[2] + row / stride[0]) * o[3] + column / stride[1];
-                y.set(at, y.at(at) + x.at(((b * d[1] + c) * d[2] + i) * d[3] + j) * w.at(((out * in_group + c % in_group) * k[2] + u) * k[3] + v));
+                y.set(at, y.at(at) +
+                              x.at(((b * d[1] + c) * d[2] + i) * d[3] + j) * w.at(((out * in_group + c % in_group) * k[2] + u) * k[3] + v));
               }
             }
   return y;
@@ -58,20 +59,24 @@ TEST(Conv, groups_strides_dilations_and_pads) {
 
 TEST(Conv, automatic_pads) {
   const auto x = counting({1, 1, 5, 4}, 7), w = counting({1, 1, 2, 3}, 5);
-  const auto upper = run(Conv{.auto_pad = "SAME_UPPER", .strides = {1, 2}}, {x, w}), lower = run(Conv{.auto_pad = "SAME_LOWER", .strides = {1, 2}}, {x, w});
+  const auto upper = run(Conv{.auto_pad = "SAME_UPPER", .strides = {1, 2}}, {x, w}),
+             lower = run(Conv{.auto_pad = "SAME_LOWER", .strides = {1, 2}}, {x, w});
   EXPECT_EQ(upper.dims(), (std::vector<int64_t>{1, 1, 5, 2}));
   EXPECT_THAT(upper, Is(scatter(x, w, 1, {1, 2}, {1, 1}, {0, 0}, upper)));  // one row below, one column right
   EXPECT_THAT(lower, Is(scatter(x, w, 1, {1, 2}, {1, 1}, {1, 1}, lower)));
   EXPECT_EQ(run(Conv{.auto_pad = "VALID"}, {x, w}).dims(), (std::vector<int64_t>{1, 1, 4, 2}));
 }
 
-TEST(Conv, empty_batch) { EXPECT_THAT(run(Conv{}, {tensor(f32, {0, 1, 2, 2}, {}), counting({3, 1, 1, 1}, 5)}), Gives(f32, {0, 3, 2, 2}, {})); }
+TEST(Conv, empty_batch) {
+  EXPECT_THAT(run(Conv{}, {tensor(f32, {0, 1, 2, 2}, {}), counting({3, 1, 1, 1}, 5)}), Gives(f32, {0, 3, 2, 2}, {}));
+}
 
 TEST(ConvRules, shapes) {
   const std::string w = "input %w: f16[8,3,14,14] ";
   EXPECT_EQ(type_of("input %x: f16[batch,3,224,224] " + w + "%y = Conv(%x, %w) {strides=[14,14]} output %y"), "f16[batch,8,16,16]");
   EXPECT_EQ(type_of("input %x: f16[batch,3,h,w] input %w: f16[8,3,3,3] %y = Conv(%x, %w) {pads=[1,1,1,1]} output %y"), "f16[batch,8,h,w]");
-  EXPECT_EQ(type_of("input %x: f16[batch,3,h,w] input %w: f16[8,3,4,4] %y = Conv(%x, %w) {auto_pad=\"SAME_UPPER\"} output %y"), "f16[batch,8,h,w]");
+  EXPECT_EQ(type_of("input %x: f16[batch,3,h,w] input %w: f16[8,3,4,4] %y = Conv(%x, %w) {auto_pad=\"SAME_UPPER\"} output %y"),
+            "f16[batch,8,h,w]");
 }
 
 TEST(ConvRules, violations) {
@@ -87,8 +92,8 @@ TEST(ConvRules, violations) {
   EXPECT_THAT(rules(x, "f16[3,2,3,3]", "group=2"), ElementsAre("S2"));
   EXPECT_THAT(rules(x, "f16[4,2,9,3]", "group=2"), ElementsAre("S4"));
   EXPECT_THAT(rules(x, "f16[4,2,0,3]", "group=2"), ElementsAre("A1"));
-  for (const char* bad : {"strides=[0,1]", "strides=[1]", "dilations=[0,1]", "dilations=[1,9223372036854775807]", "pads=[1,1]", "pads=[-1,0,0,0]",
-                          "auto_pad=\"NONE\"", "kernel_shape=[3,2]"})
+  for (const char* bad : {"strides=[0,1]", "strides=[1]", "dilations=[0,1]", "dilations=[1,9223372036854775807]", "pads=[1,1]",
+                          "pads=[-1,0,0,0]", "auto_pad=\"NONE\"", "kernel_shape=[3,2]"})
     EXPECT_THAT(rules(x, w, std::string("group=2, ") + bad), ElementsAre("A1")) << bad;
   EXPECT_THAT(rules(x, w, "group=0"), ElementsAre("A1"));
   EXPECT_THAT(rules(x, w, "group=-1"), ElementsAre("A1"));

@@ -30,7 +30,7 @@ struct Monomial {
   bool operator==(const Monomial&) const = default;
 };
 std::optional<Monomial> count_of(const Shape& shape);  // nullopt above 2^62
-Dim product_dim(const Shape& shape);  // count_of as a dimension: a fresh symbol for two symbols or above 2^62
+Dim product_dim(const Shape& shape);                   // count_of as a dimension: a fresh symbol for two symbols or above 2^62
 // The d with d * part == whole, as Reshape's -1 needs it: common symbols cancel; nullopt if no size gives an integer; what
 // is no Dim (symbols left in `part`, two left in `whole`) becomes a fresh symbol. part.value != 0.
 std::optional<Dim> missing_factor(Monomial whole, const Monomial& part);

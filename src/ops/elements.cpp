@@ -40,18 +40,30 @@ void store_int(std::byte* d, int64_t i, int64_t v) {
 
 Load loader(DType dtype) {
   switch (dtype) {
-    case DType::f32: return load_plain<float>;
-    case DType::f64: return load_plain<double>;
-    case DType::f16: return [](const std::byte* d, int64_t i) -> double { return decode_f16(load<uint16_t>(d, i)); };
-    case DType::bf16: return [](const std::byte* d, int64_t i) -> double { return decode_bf16(load<uint16_t>(d, i)); };
-    case DType::e4m3: return [](const std::byte* d, int64_t i) -> double { return decode_e4m3(load<uint8_t>(d, i)); };
-    case DType::e5m2: return [](const std::byte* d, int64_t i) -> double { return decode_e5m2(load<uint8_t>(d, i)); };
-    case DType::e8m0: return [](const std::byte* d, int64_t i) -> double { return decode_e8m0(load<uint8_t>(d, i)); };
-    case DType::i8: return load_plain<int8_t>;
-    case DType::u8: return load_plain<uint8_t>;
-    case DType::i32: return load_plain<int32_t>;
-    case DType::i64: return load_plain<int64_t>;
-    case DType::boolean: return [](const std::byte* d, int64_t i) -> double { return load<uint8_t>(d, i) != 0; };
+    case DType::f32:
+      return load_plain<float>;
+    case DType::f64:
+      return load_plain<double>;
+    case DType::f16:
+      return [](const std::byte* d, int64_t i) -> double { return decode_f16(load<uint16_t>(d, i)); };
+    case DType::bf16:
+      return [](const std::byte* d, int64_t i) -> double { return decode_bf16(load<uint16_t>(d, i)); };
+    case DType::e4m3:
+      return [](const std::byte* d, int64_t i) -> double { return decode_e4m3(load<uint8_t>(d, i)); };
+    case DType::e5m2:
+      return [](const std::byte* d, int64_t i) -> double { return decode_e5m2(load<uint8_t>(d, i)); };
+    case DType::e8m0:
+      return [](const std::byte* d, int64_t i) -> double { return decode_e8m0(load<uint8_t>(d, i)); };
+    case DType::i8:
+      return load_plain<int8_t>;
+    case DType::u8:
+      return load_plain<uint8_t>;
+    case DType::i32:
+      return load_plain<int32_t>;
+    case DType::i64:
+      return load_plain<int64_t>;
+    case DType::boolean:
+      return [](const std::byte* d, int64_t i) -> double { return load<uint8_t>(d, i) != 0; };
   }
   OCTET_CHECK(false, static_cast<int>(dtype));
   return nullptr;
@@ -59,36 +71,56 @@ Load loader(DType dtype) {
 
 LoadInt int_loader(DType dtype) {
   switch (dtype) {
-    case DType::i8: return load_int<int8_t>;
-    case DType::u8: return load_int<uint8_t>;
-    case DType::i32: return load_int<int32_t>;
-    case DType::i64: return load_int<int64_t>;
-    case DType::boolean: return [](const std::byte* d, int64_t i) -> int64_t { return load<uint8_t>(d, i) != 0; };
-    default: fail(Code::kInvalid, "a tensor of integers is needed here, not of {}", dtype);
+    case DType::i8:
+      return load_int<int8_t>;
+    case DType::u8:
+      return load_int<uint8_t>;
+    case DType::i32:
+      return load_int<int32_t>;
+    case DType::i64:
+      return load_int<int64_t>;
+    case DType::boolean:
+      return [](const std::byte* d, int64_t i) -> int64_t { return load<uint8_t>(d, i) != 0; };
+    default:
+      fail(Code::kInvalid, "a tensor of integers is needed here, not of {}", dtype);
   }
 }
 
 Store storer(DType dtype) {
   switch (dtype) {
-    case DType::f32: return [](std::byte* d, int64_t i, double v) { store(d, i, encode_f32(v)); };
-    case DType::f64: return [](std::byte* d, int64_t i, double v) { store(d, i, v); };
-    case DType::f16: return [](std::byte* d, int64_t i, double v) { store(d, i, encode_f16(v)); };
-    case DType::bf16: return [](std::byte* d, int64_t i, double v) { store(d, i, encode_bf16(v)); };
-    case DType::e4m3: return [](std::byte* d, int64_t i, double v) { store(d, i, encode_e4m3(v)); };
-    case DType::e5m2: return [](std::byte* d, int64_t i, double v) { store(d, i, encode_e5m2(v)); };
-    case DType::e8m0: return [](std::byte* d, int64_t i, double v) { store(d, i, encode_e8m0(v)); };
-    default: fail(Code::kInvalid, "a tensor of floats is needed here, not of {}", dtype);
+    case DType::f32:
+      return [](std::byte* d, int64_t i, double v) { store(d, i, encode_f32(v)); };
+    case DType::f64:
+      return [](std::byte* d, int64_t i, double v) { store(d, i, v); };
+    case DType::f16:
+      return [](std::byte* d, int64_t i, double v) { store(d, i, encode_f16(v)); };
+    case DType::bf16:
+      return [](std::byte* d, int64_t i, double v) { store(d, i, encode_bf16(v)); };
+    case DType::e4m3:
+      return [](std::byte* d, int64_t i, double v) { store(d, i, encode_e4m3(v)); };
+    case DType::e5m2:
+      return [](std::byte* d, int64_t i, double v) { store(d, i, encode_e5m2(v)); };
+    case DType::e8m0:
+      return [](std::byte* d, int64_t i, double v) { store(d, i, encode_e8m0(v)); };
+    default:
+      fail(Code::kInvalid, "a tensor of floats is needed here, not of {}", dtype);
   }
 }
 
 StoreInt int_storer(DType dtype) {
   switch (dtype) {
-    case DType::i8: return store_int<int8_t>;
-    case DType::u8: return store_int<uint8_t>;
-    case DType::i32: return store_int<int32_t>;
-    case DType::i64: return store_int<int64_t>;
-    case DType::boolean: return [](std::byte* d, int64_t i, int64_t v) { store<uint8_t>(d, i, v != 0); };
-    default: fail(Code::kInvalid, "a tensor of integers is needed here, not of {}", dtype);
+    case DType::i8:
+      return store_int<int8_t>;
+    case DType::u8:
+      return store_int<uint8_t>;
+    case DType::i32:
+      return store_int<int32_t>;
+    case DType::i64:
+      return store_int<int64_t>;
+    case DType::boolean:
+      return [](std::byte* d, int64_t i, int64_t v) { store<uint8_t>(d, i, v != 0); };
+    default:
+      fail(Code::kInvalid, "a tensor of integers is needed here, not of {}", dtype);
   }
 }
 
@@ -150,7 +182,8 @@ std::vector<TensorType> output_types(const Rule& rule, Inputs in, int opset, int
   context.throw_violations();
   std::vector<TensorType> out;
   for (Inferred& one : inferred) {
-    if (!all_static(one.type.shape)) fail(Code::kUnsupported, "the size of the output, {}, does not follow from the inputs", to_string(one.type));
+    if (!all_static(one.type.shape))
+      fail(Code::kUnsupported, "the size of the output, {}, does not follow from the inputs", to_string(one.type));
     if (element_count(static_dims(one.type.shape)) > kMaxOutputBytes / static_cast<int64_t>(size_of(one.type.dtype)))
       fail(Code::kUnsupported, "the plain interpreter makes no tensor above 2^31 bytes, and {} is", to_string(one.type));
     out.push_back(std::move(one.type));
@@ -218,10 +251,14 @@ void copy_strided(HostTensor& out, const Strided& to, const HostTensor& in, cons
   std::byte* target = out.mutable_data();
   const std::byte* source = in.bytes().data();
   switch (size_of(in.dtype())) {
-    case 1: return copy_words<uint8_t>(target, to, source, from, dims);
-    case 2: return copy_words<uint16_t>(target, to, source, from, dims);
-    case 4: return copy_words<uint32_t>(target, to, source, from, dims);
-    default: return copy_words<uint64_t>(target, to, source, from, dims);
+    case 1:
+      return copy_words<uint8_t>(target, to, source, from, dims);
+    case 2:
+      return copy_words<uint16_t>(target, to, source, from, dims);
+    case 4:
+      return copy_words<uint32_t>(target, to, source, from, dims);
+    default:
+      return copy_words<uint64_t>(target, to, source, from, dims);
   }
 }
 

@@ -17,7 +17,8 @@ bool all_nonnegative(const Shape& sizes) {
 // The elements of a vector operand, or fresh symbols if only its length is known; nullopt after a violation.
 std::optional<Shape> sizes(InferContext& context, int i) {
   const auto length = ops::known_length(context.in(i));
-  if (!ops::check(context, length && *length <= ops::kMaxElements, "S1", fmt::format("{} is not a vector of known length", context.input_name(i)),
+  if (!ops::check(context, length && *length <= ops::kMaxElements, "S1",
+                  fmt::format("{} is not a vector of known length", context.input_name(i)),
                   "give it as a constant or compute it from Shape"))
     return std::nullopt;
   auto known = ops::known_elements(context.input(i));
@@ -25,14 +26,16 @@ std::optional<Shape> sizes(InferContext& context, int i) {
     known.emplace();
     for (int64_t n = 0; n < *length; ++n) known->push_back(fresh_dim());
   }
-  if (!ops::check(context, all_nonnegative(*known), "S2", fmt::format("{} holds {}", context.input_name(i), to_string(*known)))) return std::nullopt;
+  if (!ops::check(context, all_nonnegative(*known), "S2", fmt::format("{} holds {}", context.input_name(i), to_string(*known))))
+    return std::nullopt;
   return known;
 }
 
 // Known elements of a scalar or vector repeated to fill `shape`.
 std::optional<Shape> repeated(const Operand& x, const Shape& shape) {
   const auto elements = ops::known_elements(&x);
-  if (!elements || elements->empty() || shape.size() != 1 || !shape[0].is_static() || shape[0].value > ops::kMaxElements) return std::nullopt;
+  if (!elements || elements->empty() || shape.size() != 1 || !shape[0].is_static() || shape[0].value > ops::kMaxElements)
+    return std::nullopt;
   Shape out;
   for (int64_t i = 0; i < shape[0].value; ++i) out.push_back((*elements)[static_cast<size_t>(i) % elements->size()]);
   return out;

@@ -19,7 +19,8 @@ std::optional<int64_t> outside(const Operand& indices, const Dim& size, int64_t 
 
 bool check_indices(InferContext& context, std::string_view rule, const Dim& size, int64_t stride = 1, int64_t part = 0) {
   const auto bad = outside(context.in(1), size, stride, part);
-  if (bad) context.violation(rule, fmt::format("the index {} in {} is outside [{}, {})", *bad, context.input_name(1), -size.value, size.value));
+  if (bad)
+    context.violation(rule, fmt::format("the index {} in {} is outside [{}, {})", *bad, context.input_name(1), -size.value, size.value));
   return !bad;
 }
 
@@ -119,7 +120,8 @@ std::vector<Inferred> GatherElements::infer(InferContext& context) const {
   bool fits = from.size() == at.size();
   for (size_t i = 0; fits && i < from.size(); ++i)
     fits = static_cast<int64_t>(i) == *along || !from[i].is_static() || !at[i].is_static() || at[i].value <= from[i].value;
-  if (!ops::check(context, fits, "S2", fmt::format("indices {} do not fit data {}", to_string(at), to_string(from)))) return {{data.type, {}}};
+  if (!ops::check(context, fits, "S2", fmt::format("indices {} do not fit data {}", to_string(at), to_string(from))))
+    return {{data.type, {}}};
   check_indices(context, "S3", from[static_cast<size_t>(*along)]);
   return {ops::output(context, data.type.dtype, at)};
 }

@@ -27,8 +27,8 @@ double gelu_tanh(double x) {
 
 std::vector<Inferred> Gelu::infer(InferContext& context) const {
   ops::float_input(context, "T1", 0);
-  ops::check(context, approximate == "none" || approximate == "tanh", "A1",
-             fmt::format("approximate is \"{}\"", approximate), "use \"none\" or \"tanh\"");
+  ops::check(context, approximate == "none" || approximate == "tanh", "A1", fmt::format("approximate is \"{}\"", approximate),
+             "use \"none\" or \"tanh\"");
   return {ops::like_input(context)};
 }
 

@@ -17,7 +17,8 @@ class Chaos final : public FieldVisitor {
   explicit Chaos(std::mt19937& random) : random_(random) {}
   int64_t below(int64_t n) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(n)); }
   int64_t number() {
-    constexpr int64_t kExtremes[] = {INT64_MIN, INT64_MIN + 1, INT64_MAX, INT64_MAX - 1, INT32_MIN, int64_t{1} << 33, -(int64_t{1} << 33), int64_t{1} << 62};
+    constexpr int64_t kExtremes[] = {INT64_MIN, INT64_MIN + 1,    INT64_MAX,           INT64_MAX - 1,
+                                     INT32_MIN, int64_t{1} << 33, -(int64_t{1} << 33), int64_t{1} << 62};
     return below(5) == 0 ? kExtremes[below(std::size(kExtremes))] : below(7) - 3;
   }
   void field(std::string_view, int64_t& value) override { value = below(3) == 0 ? value : number(); }
@@ -51,7 +52,8 @@ class Chaos final : public FieldVisitor {
   }
   TensorType any_type() {
     Shape shape;
-    for (int64_t i = below(5); i > 0; --i) shape.push_back(below(3) == 0 ? Dim(below(3) + 1, below(2) == 0 ? "batch" : "n") : Dim(below(20) == 0 ? int64_t{1} << 50 : below(5)));
+    for (int64_t i = below(5); i > 0; --i)
+      shape.push_back(below(3) == 0 ? Dim(below(3) + 1, below(2) == 0 ? "batch" : "n") : Dim(below(20) == 0 ? int64_t{1} << 50 : below(5)));
     return {below(2) == 0 ? DType::f16 : static_cast<DType>(below(kDTypeCount)), shape};
   }
 
@@ -100,7 +102,8 @@ TEST(Hostile, rules_on_nonsense) {
       node.op = Op(*def, any_attributes(*def, chaos));
       for (int64_t i = chaos.below(5); i > 0; --i) {
         if (chaos.below(10) == 0) node.inputs.push_back(kNone);
-        else node.inputs.push_back(chaos.below(2) == 0 ? graph.add_constant("", chaos.any_tensor()) : graph.add_input("", chaos.any_type()));
+        else
+          node.inputs.push_back(chaos.below(2) == 0 ? graph.add_constant("", chaos.any_tensor()) : graph.add_input("", chaos.any_type()));
       }
       for (int64_t i = chaos.below(3); i >= 0; --i) node.outputs.push_back(graph.add_value(""));
       graph.mark_output(node.outputs[0]);

@@ -43,7 +43,8 @@ std::vector<Inferred> LayerNormalization::infer(InferContext& context) const {
   for (int i = 1; i < 3; ++i)
     if (const Operand* operand = context.input(i))
       ops::check(context, fits(x.shape, operand->type.shape), "S2",
-                 fmt::format("{} of shape {} does not broadcast to {}", context.input_name(i), to_string(operand->type.shape), to_string(x.shape)));
+                 fmt::format("{} of shape {} does not broadcast to {}", context.input_name(i), to_string(operand->type.shape),
+                             to_string(x.shape)));
   std::vector<Inferred> out{ops::output(context, x.dtype, x.shape)};
   Shape reduced = x.shape;
   for (auto i = static_cast<size_t>(first.value_or(0)); i < reduced.size(); ++i) reduced[i] = 1;

@@ -41,11 +41,11 @@ auto table() {
 
 const auto& ops_by_name() {
   static const auto all =
-      table<Abs, Add, And, ArgMax, Cast, CastLike, Clip, Concat, Constant, ConstantOfShape, Conv, CumSum, DequantizeLinear, Div, Equal, Erf, Exp,
-            Expand, Flatten, Gather, GatherElements, GatherND, Gelu, Gemm, Greater, GreaterOrEqual, Identity, IsNaN, LayerNormalization, Less,
-            LessOrEqual, LpNormalization, MatMul, Max, Min, Mul, Neg, Not, Or, Pad, Pow, QuantizeLinear, QuickGelu, RangeOp, Reciprocal, ReduceL2,
-            ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, Reshape, ShapeOp, Sigmoid, SizeOp, Slice, Softmax, Split, Sqrt, Squeeze, Sub,
-            Tanh, Tile, Transpose, Trilu, Unsqueeze, Where>();
+      table<Abs, Add, And, ArgMax, Cast, CastLike, Clip, Concat, Constant, ConstantOfShape, Conv, CumSum, DequantizeLinear, Div, Equal, Erf,
+            Exp, Expand, Flatten, Gather, GatherElements, GatherND, Gelu, Gemm, Greater, GreaterOrEqual, Identity, IsNaN,
+            LayerNormalization, Less, LessOrEqual, LpNormalization, MatMul, Max, Min, Mul, Neg, Not, Or, Pad, Pow, QuantizeLinear,
+            QuickGelu, RangeOp, Reciprocal, ReduceL2, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, Reshape, ShapeOp, Sigmoid,
+            SizeOp, Slice, Softmax, Split, Sqrt, Squeeze, Sub, Tanh, Tile, Transpose, Trilu, Unsqueeze, Where>();
   return all;
 }
 
@@ -66,7 +66,8 @@ const OpDef* find_op(std::string_view name, std::string_view domain) {
   if (domain == "ai.onnx") domain = {};
   if (domain == "trt") name = standard_name(name), domain = {};
   const auto all = all_ops();
-  const auto found = std::lower_bound(all.begin(), all.end(), name, [](const OpDef* def, std::string_view wanted) { return def->name < wanted; });
+  const auto found =
+      std::lower_bound(all.begin(), all.end(), name, [](const OpDef* def, std::string_view wanted) { return def->name < wanted; });
   return found != all.end() && (*found)->name == name && (*found)->domain == domain ? *found : nullptr;
 }
 

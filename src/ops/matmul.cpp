@@ -139,9 +139,10 @@ std::vector<Inferred> Gemm::infer(InferContext& context) const {
   const Shape out{a[0], b[1]};
   if (const Operand* c = context.input(2)) {
     const auto both = ops::broadcast(out, c->type.shape);
-    const bool fits = both && both->size() == 2 && (!out[0].is_static() || (*both)[0] == out[0]) && (!out[1].is_static() || (*both)[1] == out[1]);
-    ops::check(context, fits, "S3", fmt::format("{} of shape {} does not broadcast to {}", context.input_name(2), to_string(c->type.shape),
-                                                to_string(out)));
+    const bool fits =
+        both && both->size() == 2 && (!out[0].is_static() || (*both)[0] == out[0]) && (!out[1].is_static() || (*both)[1] == out[1]);
+    ops::check(context, fits, "S3",
+               fmt::format("{} of shape {} does not broadcast to {}", context.input_name(2), to_string(c->type.shape), to_string(out)));
   }
   return {ops::output(context, left.dtype, out)};
 }

@@ -37,7 +37,8 @@ TEST(MatMul, sizes_around_the_blocks) {
       const HostTensor y = run(MatMul{}, {a, b});
       for (int64_t i = 0; i < m; ++i)
         for (int64_t j = 0; j < n; ++j)
-          ASSERT_EQ(y.at(i * n + j), a.at(i * 3) * b.at(j) + a.at(i * 3 + 1) * b.at(n + j) + a.at(i * 3 + 2) * b.at(2 * n + j)) << m << "x" << n;
+          ASSERT_EQ(y.at(i * n + j), a.at(i * 3) * b.at(j) + a.at(i * 3 + 1) * b.at(n + j) + a.at(i * 3 + 2) * b.at(2 * n + j))
+              << m << "x" << n;
     }
 }
 
@@ -75,7 +76,8 @@ TEST(Gemm, transposes_scales_and_adds) {
 }
 
 TEST(GemmRules, types_and_shapes) {
-  EXPECT_EQ(type_of("input %a: f16[batch,8] input %w: f16[4,8] input %c: f16[4] %y = Gemm(%a, %w, %c) {transB=1} output %y"), "f16[batch,4]");
+  EXPECT_EQ(type_of("input %a: f16[batch,8] input %w: f16[4,8] input %c: f16[4] %y = Gemm(%a, %w, %c) {transB=1} output %y"),
+            "f16[batch,4]");
   EXPECT_THAT(broken("input %a: f16[2,2] input %c: f32[2] %y = Gemm(%a, %a, %c) output %y"), ElementsAre("T1"));
   EXPECT_THAT(broken("input %a: i32[2,2] %y = Gemm(%a, %a) output %y"), ElementsAre("T2"));
   EXPECT_THAT(broken("input %a: f16[2,2,2] %y = Gemm(%a, %a) output %y"), ElementsAre("S1"));

@@ -16,7 +16,8 @@ constexpr DType f16 = DType::f16, f32 = DType::f32, bf16 = DType::bf16, f64 = DT
 
 TEST(Softmax, by_formula_along_any_axis) {
   const double e = std::exp(1.0), sum = 1 + e;
-  EXPECT_THAT(run(Softmax{}, {tensor(f32, {2, 2}, {0, 1, 1, 0})}), Gives(f32, {2, 2}, {1 / e / (1 + 1 / e), 1 / (1 + 1 / e), 1 / (1 + 1 / e), 1 / e / (1 + 1 / e)}));
+  EXPECT_THAT(run(Softmax{}, {tensor(f32, {2, 2}, {0, 1, 1, 0})}),
+              Gives(f32, {2, 2}, {1 / e / (1 + 1 / e), 1 / (1 + 1 / e), 1 / (1 + 1 / e), 1 / e / (1 + 1 / e)}));
   const auto along_rows = run(Softmax{.axis = -2}, {tensor(f64, {2, 2}, {0, 5, 1, 5})});
   EXPECT_NEAR(along_rows.at(0), 1 / sum, 1e-15);
   EXPECT_NEAR(along_rows.at(2), e / sum, 1e-15);
@@ -59,8 +60,10 @@ TEST(LayerNormalization, several_axes_and_wide_scales) {
 }
 
 TEST(LayerNormalizationRules, types_and_shapes) {
-  EXPECT_EQ(type_of("input %x: f16[batch,77,768] const %g: f16[1] = {1} %y = LayerNormalization(%x, %g, %g) output %y"), "f16[batch,77,768]");
-  const auto three = check("input %x: f16[batch,7,8] const %g: f16[1] = {1} %y, %m, %d = LayerNormalization(%x, %g) {axis=1} output %y output %m output %d");
+  EXPECT_EQ(type_of("input %x: f16[batch,77,768] const %g: f16[1] = {1} %y = LayerNormalization(%x, %g, %g) output %y"),
+            "f16[batch,77,768]");
+  const auto three = check(
+      "input %x: f16[batch,7,8] const %g: f16[1] = {1} %y, %m, %d = LayerNormalization(%x, %g) {axis=1} output %y output %m output %d");
   EXPECT_EQ(three.type("m"), "f32[batch,1,1]");
   EXPECT_EQ(three.type("d"), "f32[batch,1,1]");
   const std::string f16_input = "input %x: f16[batch,3] const %g: f16[1] = {1} ";

@@ -27,7 +27,8 @@ std::vector<Inferred> Pad::infer(InferContext& context) const {
     if (value->type.dtype != data.dtype)
       context.violation("T2", fmt::format("{} is {} and the data is {}", context.input_name(2), value->type.dtype, data.dtype),
                         fmt::format("store {} as {}", context.input_name(2), data.dtype));
-    ops::check(context, ops::count_of(value->type.shape) == ops::Monomial{}, "T2", fmt::format("{} is not one element", context.input_name(2)));
+    ops::check(context, ops::count_of(value->type.shape) == ops::Monomial{}, "T2",
+               fmt::format("{} is not one element", context.input_name(2)));
   }
   ops::check(context, mode == "constant", "A1", fmt::format("mode is \"{}\"", mode), "only constant padding is supported");
   auto axes = ops::checked_axes(context, "S2", 3, {}, rank);
@@ -35,8 +36,8 @@ std::vector<Inferred> Pad::infer(InferContext& context) const {
   if (context.input(3) == nullptr)
     for (int64_t i = 0; i < rank; ++i) axes->push_back(i);
   const auto pads = ops::known_ints(context.input(1));
-  if (!ops::check(context, pads && pads->size() == 2 * axes->size(), "S1", fmt::format("{} is not a known vector of {}", context.input_name(1), 2 * axes->size()),
-                  "make it a constant"))
+  if (!ops::check(context, pads && pads->size() == 2 * axes->size(), "S1",
+                  fmt::format("{} is not a known vector of {}", context.input_name(1), 2 * axes->size()), "make it a constant"))
     return {{data, {}}};
   Shape shape = data.shape;
   for (size_t i = 0; i < axes->size(); ++i) {
@@ -44,7 +45,8 @@ std::vector<Inferred> Pad::infer(InferContext& context) const {
     const auto total = ops::sum((*pads)[i], (*pads)[axes->size() + i]);
     auto size = total ? ops::sum(dim, *total) : std::nullopt;
     if (!size && total && !dim.is_static()) size = fresh_dim();
-    if (!ops::check(context, size && size->value >= 0, "S3", fmt::format("padding {} of {} leaves no valid size", (*axes)[i], to_string(data.shape))))
+    if (!ops::check(context, size && size->value >= 0, "S3",
+                    fmt::format("padding {} of {} leaves no valid size", (*axes)[i], to_string(data.shape))))
       return {{data, {}}};
     dim = *size;
   }

@@ -17,8 +17,9 @@ struct Number {
   DType dtype;
   int64_t number;
 };
-constexpr Number kNumbers[] = {{DType::f32, 1},   {DType::u8, 2},    {DType::i8, 3},    {DType::i32, 6},   {DType::i64, 7},   {DType::boolean, 9},
-                               {DType::f16, 10},  {DType::f64, 11},  {DType::bf16, 16}, {DType::e4m3, 17}, {DType::e5m2, 19}, {DType::e8m0, 24}};
+constexpr Number kNumbers[] = {{DType::f32, 1},   {DType::u8, 2},      {DType::i8, 3},    {DType::i32, 6},
+                               {DType::i64, 7},   {DType::boolean, 9}, {DType::f16, 10},  {DType::f64, 11},
+                               {DType::bf16, 16}, {DType::e4m3, 17},   {DType::e5m2, 19}, {DType::e8m0, 24}};
 
 bool is_small_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
 bool is_code(DType dtype) { return is_float8(dtype) || dtype == DType::i8 || dtype == DType::u8; }
@@ -49,8 +50,9 @@ std::optional<Layout> layout(InferContext& context, int64_t axis, int64_t block_
   const auto i = static_cast<size_t>(*at);
   if (block_size == 0 && scale.size() == 1 && may_equal(scale[0], data[i])) return Layout::kAxis;
   if (is_blocked(data, scale, i, block_size)) return Layout::kBlocks;
-  context.violation("S1", fmt::format("a scale of shape {} fits no layout of data {}: one element, {} elements for axis {}, or blocks of {}",
-                                      to_string(scale), to_string(data), to_string(data[i]), i, block_size));
+  context.violation("S1",
+                    fmt::format("a scale of shape {} fits no layout of data {}: one element, {} elements for axis {}, or blocks of {}",
+                                to_string(scale), to_string(data), to_string(data[i]), i, block_size));
   return std::nullopt;
 }
 
@@ -60,7 +62,8 @@ void check_values(InferContext& context) {
     for (int64_t i = 0; i < scale->count(); ++i) {
       const double value = scale->at(i);
       if (std::isfinite(value) && value > 0) continue;
-      context.violation("Q1", fmt::format("element {} of the scale {} is {}", i, context.input_name(1), value), "calibrate it: scales are finite and > 0");
+      context.violation("Q1", fmt::format("element {} of the scale {} is {}", i, context.input_name(1), value),
+                        "calibrate it: scales are finite and > 0");
       break;
     }
   const Operand* zero = context.input(2);
@@ -82,7 +85,8 @@ struct ScaleIndex {
   int64_t block, blocks, inner;
   ops::Around view;
 
-  ScaleIndex(const HostTensor& data, const HostTensor& scale, int64_t axis, int64_t block_size) : kind(Layout::kTensor), block(1), blocks(1) {
+  ScaleIndex(const HostTensor& data, const HostTensor& scale, int64_t axis, int64_t block_size)
+      : kind(Layout::kTensor), block(1), blocks(1) {
     view = {1, 1, data.count()};
     if (scale.count() != 1 && data.count() > 0) {
       view = ops::around(data.dims(), *ops::normalize_axis(axis, data.rank()));
@@ -146,9 +150,10 @@ std::vector<Inferred> QuantizeLinear::infer(InferContext& context) const {
   ops::check_dtype(context, "T1", 0, is_small_float(from), "f32, f16 or bf16", DType::f32);
   if (by != DType::f32 && by != from) {
     const bool fits = is_small_float(by);
-    context.violation("T2", fmt::format("the scale {} is {} and {} is {}", context.input_name(1), by, context.input_name(0), from),
-                      fits ? fmt::format("insert Cast to {} after {}, or store the scale {} as f32", by, context.input_name(0), context.input_name(1))
-                           : fmt::format("store the scale {} as f32", context.input_name(1)));
+    context.violation(
+        "T2", fmt::format("the scale {} is {} and {} is {}", context.input_name(1), by, context.input_name(0), from),
+        fits ? fmt::format("insert Cast to {} after {}, or store the scale {} as f32", by, context.input_name(0), context.input_name(1))
+             : fmt::format("store the scale {} as f32", context.input_name(1)));
   }
   ops::check(context, output_dtype == 0 || from_onnx_number(output_dtype) == to, "T3",
              fmt::format("output_dtype is ONNX type {} and the zero point {}", output_dtype, to), "drop one of them");
@@ -158,8 +163,9 @@ std::vector<Inferred> QuantizeLinear::infer(InferContext& context) const {
              "use 1 (f32), 10 (f16) or 16 (bf16)");
   const auto kind = layout(context, axis, block_size);
   if (kind && *kind != Layout::kTensor)
-    ops::check(context, x.constant != nullptr, "Q3", fmt::format("{} is an activation and its scale has {} elements", context.input_name(0),
-                                                                 to_string(ops::product_dim(scale.type.shape))),
+    ops::check(context, x.constant != nullptr, "Q3",
+               fmt::format("{} is an activation and its scale has {} elements", context.input_name(0),
+                           to_string(ops::product_dim(scale.type.shape))),
                "quantize activations per tensor: one scale");
   check_values(context);
   return {ops::output(context, to, x.type.shape)};
@@ -187,15 +193,18 @@ std::vector<Inferred> DequantizeLinear::infer(InferContext& context) const {
   ops::check_dtype(context, "T1", 0, is_code(from) || from == DType::i32, "e4m3, e5m2, i8, u8 or i32", DType::e4m3);
   ops::check_dtype(context, "T2", 1, is_small_float(by), "f32, f16 or bf16", DType::f32);
   if (zero != nullptr) {
-    ops::check(context, zero->type.dtype == from, "T3", fmt::format("the zero point {} is {}, the data {}", context.input_name(2), zero->type.dtype, from),
+    ops::check(context, zero->type.dtype == from, "T3",
+               fmt::format("the zero point {} is {}, the data {}", context.input_name(2), zero->type.dtype, from),
                fmt::format("store the zero point as {}", from));
     ops::check(context, from != DType::i32, "Q2", "i32 data has no zero point", "drop it");
   }
   const auto to = output_dtype == 0 ? std::optional(by) : from_onnx_number(output_dtype);
-  ops::check(context, to && is_small_float(*to), "T4", fmt::format("output_dtype is ONNX type {}", output_dtype), "use 1 (f32), 10 (f16) or 16 (bf16)");
+  const bool good = to && is_small_float(*to);
+  ops::check(context, good || output_dtype == 0, "T4", fmt::format("output_dtype is ONNX type {}", output_dtype),
+             "use 1 (f32), 10 (f16) or 16 (bf16)");
   layout(context, axis, block_size);
   check_values(context);
-  return {ops::output(context, to && is_small_float(*to) ? *to : DType::f32, x.type.shape)};
+  return {ops::output(context, good ? *to : DType::f32, x.type.shape)};
 }
 
 std::vector<HostTensor> DequantizeLinear::reference(std::span<const HostTensor* const> in) const {

@@ -17,8 +17,10 @@ constexpr bool picks(Reduction kind) { return kind == Reduction::kMax || kind ==
 template <Reduction kKind, class T>
 T identity() {
   if constexpr (kKind == Reduction::kProd) return 1;
-  if constexpr (kKind == Reduction::kMax) return std::is_same_v<T, double> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-  if constexpr (kKind == Reduction::kMin) return std::is_same_v<T, double> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+  if constexpr (kKind == Reduction::kMax)
+    return std::is_same_v<T, double> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+  if constexpr (kKind == Reduction::kMin)
+    return std::is_same_v<T, double> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
   return 0;
 }
 

@@ -59,7 +59,8 @@ bool balance(InferContext& context, const Shape& from, Shape& shape) {
     if (dim) *hole = *dim;
   }
   if (!fits && hole != shape.end()) *hole = before;
-  return ops::check(context, fits, "S4", fmt::format("data {} cannot have the shape {}: the element counts differ", to_string(from), to_string(shape)));
+  return ops::check(context, fits, "S4",
+                    fmt::format("data {} cannot have the shape {}: the element counts differ", to_string(from), to_string(shape)));
 }
 
 }  // namespace
@@ -69,7 +70,8 @@ std::vector<Inferred> Reshape::infer(InferContext& context) const {
   ops::i64_input(context, "T1", 1);
   const auto wanted = ops::known_elements(&target);
   const auto length = ops::known_length(target);
-  if (!ops::check(context, length && *length <= ops::kMaxElements, "S1", fmt::format("{} is not a vector of known length", context.input_name(1)),
+  if (!ops::check(context, length && *length <= ops::kMaxElements, "S1",
+                  fmt::format("{} is not a vector of known length", context.input_name(1)),
                   "give the shape as a constant or compute it from Shape"))
     return {{data.type, {}}};
   if (!wanted) {
@@ -82,21 +84,18 @@ std::vector<Inferred> Reshape::infer(InferContext& context) const {
   return {same_elements(context, std::move(*shape))};
 }
 
-std::vector<HostTensor> Reshape::reference(std::span<const HostTensor* const> in) const {
-  return same_bytes(*this, in);
-}
+std::vector<HostTensor> Reshape::reference(std::span<const HostTensor* const> in) const { return same_bytes(*this, in); }
 
 std::vector<Inferred> Flatten::infer(InferContext& context) const {
   const TensorType& x = context.in(0).type;
   const auto rank = static_cast<int64_t>(x.shape.size());
-  if (!ops::check(context, axis >= -rank && axis <= rank, "S1", fmt::format("axis {} is outside [{}, {}]", axis, -rank, rank))) return {{x, {}}};
+  if (!ops::check(context, axis >= -rank && axis <= rank, "S1", fmt::format("axis {} is outside [{}, {}]", axis, -rank, rank)))
+    return {{x, {}}};
   const auto at = x.shape.begin() + (axis < 0 ? axis + rank : axis);
   return {ops::output(context, x.dtype, {ops::product_dim(Shape(x.shape.begin(), at)), ops::product_dim(Shape(at, x.shape.end()))})};
 }
 
-std::vector<HostTensor> Flatten::reference(std::span<const HostTensor* const> in) const {
-  return same_bytes(*this, in);
-}
+std::vector<HostTensor> Flatten::reference(std::span<const HostTensor* const> in) const { return same_bytes(*this, in); }
 
 std::vector<Inferred> Squeeze::infer(InferContext& context) const {
   const TensorType& x = context.in(0).type;
@@ -110,17 +109,15 @@ std::vector<Inferred> Squeeze::infer(InferContext& context) const {
     const Dim& dim = x.shape[static_cast<size_t>(i)];
     const bool named = std::find(removed->begin(), removed->end(), i) != removed->end();
     if (all)
-      ops::check(context, dim.is_static(), "S1", fmt::format("whether axis {} of {} goes depends on `{}`", i, to_string(x.shape), dim.symbol),
-                 "name the axes");
+      ops::check(context, dim.is_static(), "S1",
+                 fmt::format("whether axis {} of {} goes depends on `{}`", i, to_string(x.shape), dim.symbol), "name the axes");
     if (named) ops::check(context, dim == Dim(1) || !dim.is_static(), "S2", fmt::format("axis {} of {} is not 1", i, to_string(x.shape)));
     if (!named && !(all && dim == Dim(1))) shape.push_back(dim);
   }
   return {same_elements(context, std::move(shape))};
 }
 
-std::vector<HostTensor> Squeeze::reference(std::span<const HostTensor* const> in) const {
-  return same_bytes(*this, in);
-}
+std::vector<HostTensor> Squeeze::reference(std::span<const HostTensor* const> in) const { return same_bytes(*this, in); }
 
 std::vector<Inferred> Unsqueeze::infer(InferContext& context) const {
   const TensorType& x = context.in(0).type;
@@ -136,8 +133,6 @@ std::vector<Inferred> Unsqueeze::infer(InferContext& context) const {
   return {same_elements(context, std::move(shape))};
 }
 
-std::vector<HostTensor> Unsqueeze::reference(std::span<const HostTensor* const> in) const {
-  return same_bytes(*this, in);
-}
+std::vector<HostTensor> Unsqueeze::reference(std::span<const HostTensor* const> in) const { return same_bytes(*this, in); }
 
 }  // namespace octet

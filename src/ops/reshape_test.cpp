@@ -17,7 +17,8 @@ constexpr DType f16 = DType::f16;
 
 std::string reshaped(const std::string& from, const std::string& shape, const std::string& attributes = "allowzero=0") {
   const auto count = std::to_string(std::count(shape.begin(), shape.end(), ',') + 1);
-  return type_of("input %x: " + from + " const %s: i64[" + count + "] = {" + shape + "} %y = Reshape(%x, %s) {" + attributes + "} output %y");
+  return type_of("input %x: " + from + " const %s: i64[" + count + "] = {" + shape + "} %y = Reshape(%x, %s) {" + attributes +
+                 "} output %y");
 }
 
 TEST(Reshape, keeps_the_bytes) {

@@ -21,15 +21,22 @@ std::string cast_fix(InferContext& context, int i, DType to) {
 // Whether every element that is a number is one of `dtype`.
 bool holds(DType dtype, const Shape& elements) {
   const auto inside = [&](int64_t low, int64_t high) {
-    return std::all_of(elements.begin(), elements.end(), [&](const Dim& d) { return !d.is_static() || (d.value >= low && d.value <= high); });
+    return std::all_of(elements.begin(), elements.end(),
+                       [&](const Dim& d) { return !d.is_static() || (d.value >= low && d.value <= high); });
   };
   switch (dtype) {
-    case DType::i64: return true;
-    case DType::i32: return inside(INT32_MIN, INT32_MAX);
-    case DType::i8: return inside(INT8_MIN, INT8_MAX);
-    case DType::u8: return inside(0, UINT8_MAX);
-    case DType::boolean: return all_static(elements) && inside(0, 1);
-    default: return false;
+    case DType::i64:
+      return true;
+    case DType::i32:
+      return inside(INT32_MIN, INT32_MAX);
+    case DType::i8:
+      return inside(INT8_MIN, INT8_MAX);
+    case DType::u8:
+      return inside(0, UINT8_MAX);
+    case DType::boolean:
+      return all_static(elements) && inside(0, 1);
+    default:
+      return false;
   }
 }
 
@@ -48,8 +55,9 @@ bool same_dtype(InferContext& context, std::string_view rule, int first, int las
     if (operand == nullptr || operand->type.dtype == wanted) continue;
     same = false;
     const bool change_first = context.in(first).constant != nullptr && operand->constant == nullptr;
-    context.violation(rule, fmt::format("the operands must have one type, but {} is {} and {} is {}", context.input_name(first), wanted,
-                                        context.input_name(i), operand->type.dtype),
+    context.violation(rule,
+                      fmt::format("the operands must have one type, but {} is {} and {} is {}", context.input_name(first), wanted,
+                                  context.input_name(i), operand->type.dtype),
                       change_first ? cast_fix(context, first, operand->type.dtype) : cast_fix(context, i, wanted));
   }
   return same;
@@ -153,7 +161,8 @@ Shape broadcast_inputs(InferContext& context, std::string_view rule, int first, 
     const Shape& shape = context.in(i).type.shape;
     auto wider = broadcast(out, shape);
     if (!wider) {
-      context.violation(rule, fmt::format("the shapes {} and {} of {} do not broadcast", to_string(out), to_string(shape), context.input_name(i)),
+      context.violation(rule,
+                        fmt::format("the shapes {} and {} of {} do not broadcast", to_string(out), to_string(shape), context.input_name(i)),
                         "make each axis equal, or 1 on one side");
       return context.in(first).type.shape;
     }

@@ -15,8 +15,8 @@ bool same_dtype(InferContext& context, std::string_view rule, int first, int las
 // Input i must be `allowed`; `wanted` says what that is ("a float"), `instead` the type to cast to.
 bool check_dtype(InferContext& context, std::string_view rule, int i, bool allowed, std::string_view wanted, DType instead);
 bool float_input(InferContext& context, std::string_view rule, int i);
-bool number_input(InferContext& context, std::string_view rule, int i);           // a float, i32 or i64
-bool index_input(InferContext& context, std::string_view rule, int i);            // i32 or i64
+bool number_input(InferContext& context, std::string_view rule, int i);  // a float, i32 or i64
+bool index_input(InferContext& context, std::string_view rule, int i);   // i32 or i64
 bool i64_input(InferContext& context, std::string_view rule, int i);
 bool check(InferContext& context, bool holds, std::string_view rule, std::string what, std::string fix = {});
 

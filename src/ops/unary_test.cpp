@@ -19,9 +19,7 @@ constexpr DType f16 = DType::f16, f32 = DType::f32, i32 = DType::i32, i64 = DTyp
 
 TEST(Unary, functions_by_formula) {
   const auto x = tensor(f32, {2, 2}, {0.25, 1, 2, 4});
-  const auto expect = [&](const HostTensor& y, double (*f)(double)) {
-    EXPECT_THAT(y, Gives(f32, {2, 2}, {f(0.25), f(1), f(2), f(4)}));
-  };
+  const auto expect = [&](const HostTensor& y, double (*f)(double)) { EXPECT_THAT(y, Gives(f32, {2, 2}, {f(0.25), f(1), f(2), f(4)})); };
   expect(run(Sqrt{}, {x}), [](double v) { return std::sqrt(v); });
   expect(run(Exp{}, {x}), [](double v) { return std::exp(v); });
   expect(run(Erf{}, {x}), [](double v) { return std::erf(v); });
@@ -72,7 +70,8 @@ TEST(Cast, floats_round_once) {
 }
 
 TEST(Cast, integers) {
-  EXPECT_THAT(run(Cast{.to = i32}, {tensor(f32, {5}, {1.9, -1.9, kNan, 1e20, -1e20})}), Gives(i32, {5}, {1, -1, 0, 2147483647, -2147483648.0}));
+  EXPECT_THAT(run(Cast{.to = i32}, {tensor(f32, {5}, {1.9, -1.9, kNan, 1e20, -1e20})}),
+              Gives(i32, {5}, {1, -1, 0, 2147483647, -2147483648.0}));
   EXPECT_THAT(run(Cast{.to = DType::i8}, {ints({200, -129})}), Gives(DType::i8, {2}, {-56, 127}));
   EXPECT_THAT(run(Cast{.to = b8}, {tensor(f32, {3}, {0, -0.5, kNan})}), Gives(b8, {3}, {0, 1, 1}));
   EXPECT_THAT(run(Cast{.to = i64}, {tensor(b8, {2}, {1, 0})}), Is(ints({1, 0})));

@@ -33,7 +33,8 @@ void select(HostTensor& out, const HostTensor& condition, const HostTensor& a, c
   const std::byte *x = a.bytes().data(), *y = b.bytes().data();
   const auto strides = [&](const HostTensor& tensor) { return ops::broadcast_strides(tensor.dims(), out.dims()); };
   ops::walk(out.dims(), std::array{strides(condition), strides(a), strides(b)}, [&](int64_t i, const std::array<int64_t, 3>& at) {
-    const std::byte* from = mask[at[0]] != 0 ? x + at[1] * static_cast<int64_t>(sizeof(Word)) : y + at[2] * static_cast<int64_t>(sizeof(Word));
+    const std::byte* from =
+        mask[at[0]] != 0 ? x + at[1] * static_cast<int64_t>(sizeof(Word)) : y + at[2] * static_cast<int64_t>(sizeof(Word));
     std::memcpy(target + i * static_cast<int64_t>(sizeof(Word)), from, sizeof(Word));
   });
 }
@@ -51,10 +52,18 @@ std::vector<Inferred> Where::infer(InferContext& context) const {
 std::vector<HostTensor> Where::reference(std::span<const HostTensor* const> in) const {
   auto out = ops::make_outputs(*this, in);
   switch (size_of(out[0].dtype())) {
-    case 1: select<uint8_t>(out[0], *in[0], *in[1], *in[2]); break;
-    case 2: select<uint16_t>(out[0], *in[0], *in[1], *in[2]); break;
-    case 4: select<uint32_t>(out[0], *in[0], *in[1], *in[2]); break;
-    default: select<uint64_t>(out[0], *in[0], *in[1], *in[2]); break;
+    case 1:
+      select<uint8_t>(out[0], *in[0], *in[1], *in[2]);
+      break;
+    case 2:
+      select<uint16_t>(out[0], *in[0], *in[1], *in[2]);
+      break;
+    case 4:
+      select<uint32_t>(out[0], *in[0], *in[1], *in[2]);
+      break;
+    default:
+      select<uint64_t>(out[0], *in[0], *in[1], *in[2]);
+      break;
   }
   return out;
 }
