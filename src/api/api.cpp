@@ -28,8 +28,7 @@ struct Session::Impl {
 
 Engine::Engine(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Engine Engine::load(const std::string& path, const EngineOptions& options) {
-  if (options.threads < 0 || options.threads > kMaxThreads)
-    fail(Code::kUsage, "{} threads: not in [0, {}]", options.threads, kMaxThreads);
+  if (options.threads < 0 || options.threads > kMaxThreads) fail(Code::kUsage, "{} threads: not in [0, {}]", options.threads, kMaxThreads);
   const auto backend = make_backend(options.device);
   return Engine(std::make_shared<const Impl>(runtime::Engine::load(path, *backend, {.threads = options.threads})));
 }

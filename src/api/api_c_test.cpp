@@ -1,9 +1,8 @@
-#include "octet/octet_c.h"
-
 #include <gmock/gmock.h>
 
 #include "api/testing.h"
 #include "octet/octet.h"
+#include "octet/octet_c.h"
 
 namespace octet {
 namespace {
@@ -54,7 +53,8 @@ TEST_F(ApiCTest, DescribesAndRunsLikeTheCppApi) {
   Session(same).run(2, in_cpp, out_cpp);
   EXPECT_EQ(std::memcmp(embeds, embeds_cpp, sizeof(embeds)), 0);
   EXPECT_EQ(std::memcmp(unit, unit_cpp, sizeof(unit)), 0);
-  const octet_tensor nothing[] = {{nullptr, OCTET_I64, nullptr, 0}}, no_outputs[] = {{nullptr, OCTET_F16, nullptr, 0}, {nullptr, OCTET_F16, nullptr, 0}};
+  const octet_tensor nothing[] = {{nullptr, OCTET_I64, nullptr, 0}},
+                     no_outputs[] = {{nullptr, OCTET_F16, nullptr, 0}, {nullptr, OCTET_F16, nullptr, 0}};
   EXPECT_EQ(octet_session_run(session, 0, nothing, 1, no_outputs, 2), OCTET_OK);
 }
 

@@ -1,6 +1,4 @@
 // The public C++ API on the CPU backend: loading, running, errors, allocations, concurrency.
-#include "octet/octet.h"
-
 #include <gmock/gmock.h>
 
 #include <numeric>
@@ -8,13 +6,14 @@
 
 #include "api/testing.h"
 #include "base/error.h"
+#include "octet/octet.h"
 #include "runtime/alloc_count.h"
 
 namespace octet {
 namespace {
 
-using ::testing::HasSubstr;
 using plan::testing::Scratch;
+using ::testing::HasSubstr;
 
 class ApiTest : public ::testing::Test {
  protected:
@@ -32,7 +31,8 @@ std::vector<char> run(Session& session, const Engine& engine, int64_t batch, con
   std::vector<std::vector<char>> memory;
   std::vector<TensorView> outputs;
   for (const TensorInfo& info : engine.outputs()) memory.emplace_back(info.bytes_per_item * static_cast<uint64_t>(batch));
-  for (size_t i = 0; i < memory.size(); ++i) outputs.push_back(TensorView::of(engine.outputs()[i].name, memory[i], engine.outputs()[i].dtype));
+  for (size_t i = 0; i < memory.size(); ++i)
+    outputs.push_back(TensorView::of(engine.outputs()[i].name, memory[i], engine.outputs()[i].dtype));
   const TensorInfo& in = engine.inputs()[0];
   const TensorView view{in.name, in.dtype, const_cast<char*>(input.data()), in.bytes_per_item * static_cast<uint64_t>(batch)};
   session.run(batch, {&view, 1}, outputs);
@@ -64,7 +64,8 @@ TEST_F(ApiTest, SameBitsAloneInABatchAndOnAnyNumberOfThreads) {
     for (int64_t i = 0; i < 7; ++i) {
       const auto at = input.begin() + i * static_cast<int64_t>(item);
       const std::vector<char> alone = run(b, three, 1, {at, at + static_cast<int64_t>(item)});
-      EXPECT_TRUE(std::equal(alone.begin(), alone.begin() + static_cast<int64_t>(first_output), all.begin() + i * static_cast<int64_t>(first_output)))
+      EXPECT_TRUE(std::equal(alone.begin(), alone.begin() + static_cast<int64_t>(first_output),
+                             all.begin() + i * static_cast<int64_t>(first_output)))
           << name << " item " << i;
     }
   }
@@ -83,7 +84,8 @@ TEST_F(ApiTest, RunAllocatesNothingOnceReserved) {
     session.reserve(6);
     const size_t before = octet::testing::allocations;
     for (const int64_t batch : {6, 1, 4, 6}) {
-      const TensorView in{"", engine.inputs()[0].dtype, const_cast<char*>(input.data()), engine.inputs()[0].bytes_per_item * static_cast<uint64_t>(batch)};
+      const TensorView in{"", engine.inputs()[0].dtype, const_cast<char*>(input.data()),
+                          engine.inputs()[0].bytes_per_item * static_cast<uint64_t>(batch)};
       for (size_t i = 0; i < outputs.size(); ++i) outputs[i].bytes = engine.outputs()[i].bytes_per_item * static_cast<uint64_t>(batch);
       session.run(batch, {&in, 1}, outputs);
     }

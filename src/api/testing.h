@@ -45,9 +45,20 @@ inline plan::Plan vit_plan(const VitShape& s, uint32_t seed = 6) {
   const uint32_t d = s.cols;
   const float in = scaled(4.0f / 448), q = scaled(6 * spread / 448), fc = scaled(8 * spread / 448);
   b.step("ln1", Norm{x, h, vector("g", D), vector("b", D), s.tokens, d, 1e-5f, in});
-  b.step("qkv", gemm(h, qkv, kNoId, 3 * D, D, Activation::kNone, {{0, d, in, 0.35f, scaled(q * 0.35f)}, {d, 2 * d, in, 0.35f, scaled(q * 0.35f)}, {2 * d, 3 * d, in, 1, q}}));
+  b.step("qkv", gemm(h, qkv, kNoId, 3 * D, D, Activation::kNone,
+                     {{0, d, in, 0.35f, scaled(q * 0.35f)}, {d, 2 * d, in, 0.35f, scaled(q * 0.35f)}, {2 * d, 3 * d, in, 1, q}}));
   const float qk = scaled(q * 0.35f);
-  b.step("attention", plan::Attention{{qkv, 0, 3 * d, qk}, {qkv, d, 3 * d, qk}, {qkv, 2 * d, 3 * d, q}, att, s.tokens, s.heads, d / s.heads, 0, 0.1f, fp8 ? 1.0f / 448 : 0, q});
+  b.step("attention", plan::Attention{{qkv, 0, 3 * d, qk},
+                                      {qkv, d, 3 * d, qk},
+                                      {qkv, 2 * d, 3 * d, q},
+                                      att,
+                                      s.tokens,
+                                      s.heads,
+                                      d / s.heads,
+                                      0,
+                                      0.1f,
+                                      fp8 ? 1.0f / 448 : 0,
+                                      q});
   b.step("proj", gemm(att, y, x, D, D, Activation::kNone, {{0, d, scaled(q * 0.1f), 1, 1}}));
   b.step("ln2", Norm{y, h2, vector("g", D), vector("b", D), s.tokens, d, 1e-5f, in});
   b.step("fc1", gemm(h2, f, kNoId, F, D, s.activation, {{0, s.inner, in, 1, fc}}));

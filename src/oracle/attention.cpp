@@ -64,7 +64,8 @@ class AttentionRows : public StepRows {
   }
 
   void head(const Item& item, const double* query, int64_t h, int64_t keys, double* value, double* bound) const {
-    const double scale = static_cast<double>(op_.q.scale) * op_.k.scale * op_.score_scale, last = static_cast<double>(op_.v.scale) / op_.out_scale;
+    const double scale = static_cast<double>(op_.q.scale) * op_.k.scale * op_.score_scale,
+                 last = static_cast<double>(op_.v.scale) / op_.out_scale;
     std::vector<double> score(static_cast<size_t>(keys)), size(score.size());
     for (int64_t c = h * op_.head_dim; c < (h + 1) * op_.head_dim; ++c) {
       add_scaled(keys, query[c] * scale, item.keys.data() + c * tokens_, score.data());

@@ -13,7 +13,8 @@ namespace {
 
 class OracleExecutable : public Executable, public std::enable_shared_from_this<OracleExecutable> {
  public:
-  OracleExecutable(std::shared_ptr<const plan::Plan> plan, int threads) : plan(std::move(plan)), pool(threads > 0 ? threads : usable_cores()) {
+  OracleExecutable(std::shared_ptr<const plan::Plan> plan, int threads)
+      : plan(std::move(plan)), pool(threads > 0 ? threads : usable_cores()) {
     for (const plan::Step& step : this->plan->steps) choices_.push_back({"exact_f64", plan::problem_of(*this->plan, step, 1), {}});
   }
   std::span<const StepChoice> choices() const override { return choices_; }
@@ -90,9 +91,9 @@ class OracleContext : public Context {
   }
 
   std::shared_ptr<const OracleExecutable> exe_;
-  std::vector<std::byte*> bound_;       // by buffer id: memory of graph inputs and outputs
-  std::vector<AlignedBytes> owned_;     // likewise, when nobody gave any
-  std::vector<std::byte*> pointers_;    // by buffer id: all memory at the current batch
+  std::vector<std::byte*> bound_;     // by buffer id: memory of graph inputs and outputs
+  std::vector<AlignedBytes> owned_;   // likewise, when nobody gave any
+  std::vector<std::byte*> pointers_;  // by buffer id: all memory at the current batch
   AlignedBytes arena_;
   int64_t reserved_ = 0, owned_batch_ = 0;
 };

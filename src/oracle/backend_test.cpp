@@ -10,8 +10,8 @@
 namespace octet::oracle {
 namespace {
 
-using testing::Memory;
 using testing::element;
+using testing::Memory;
 
 // Outputs of a whole run for `batch` items of the given inputs.
 std::vector<std::vector<std::byte>> run(const plan::Plan& plan, const Memory& memory, int64_t first, int64_t batch, int threads) {

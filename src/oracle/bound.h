@@ -29,12 +29,8 @@ inline double norm_bound(int64_t cols, double n, double gamma, double beta) {
 
 // Softmax. The relative error of exp(s - max): that of its argument (a score within `score_bound`, three roundings of the
 // difference) and of the function itself (2^-22).
-inline double exponential_bound(double score_bound, double below_max) {
-  return 2 * score_bound + 4 * kHalfUlp * below_max + 0x1p-22;
-}
+inline double exponential_bound(double score_bound, double below_max) { return 2 * score_bound + 4 * kHalfUlp * below_max + 0x1p-22; }
 // Relative error of one rounding of an unquantized probability, which a kernel may store in the type of its inputs.
-inline double probability_rounding(DType in) {
-  return in == DType::bf16 ? 0x1p-8 : in == DType::f32 ? kHalfUlp : 0x1p-11;
-}
+inline double probability_rounding(DType in) { return in == DType::bf16 ? 0x1p-8 : in == DType::f32 ? kHalfUlp : 0x1p-11; }
 
 }  // namespace octet::oracle

@@ -79,7 +79,8 @@ StepVerdict judge(const plan::Plan& plan, size_t step, const ExactOutput& exact,
       verdict.max_abs = std::max(verdict.max_abs, std::abs(value - row[c]) * scale[c]);
       if (same(row[c], rounded(dtype, value))) continue;
       ++verdict.differing;
-      if (!std::isnan(row[c]) && !std::isnan(value)) verdict.max_ulp = std::max(verdict.max_ulp, std::abs(place_of(dtype, row[c]) - place_of(dtype, value)));
+      if (!std::isnan(row[c]) && !std::isnan(value))
+        verdict.max_ulp = std::max(verdict.max_ulp, std::abs(place_of(dtype, row[c]) - place_of(dtype, value)));
       if (explained(dtype, row[c], value, bound)) continue;
       if (verdict.unexplained++ == 0) verdict.first_unexplained = begin + static_cast<int64_t>(c);
     }

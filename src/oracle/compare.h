@@ -7,12 +7,12 @@ namespace octet::oracle {
 
 struct StepVerdict {
   int64_t elements = 0;
-  int64_t differing = 0;             // stored values other than the exact one rounded once
-  int64_t unexplained = 0;           // of those: not the rounding of anything within the bound of the exact value
-  int64_t first_unexplained = -1;    // its element index in the output, or -1
-  double max_abs = 0;                // largest |actual - exact|, scales applied
-  int64_t max_ulp = 0;               // most representable values between a stored one and the exact one rounded; NaNs apart
-  double cosine = 1, sqnr_db = 0;    // over all elements; sqnr_db is infinite for equality
+  int64_t differing = 0;           // stored values other than the exact one rounded once
+  int64_t unexplained = 0;         // of those: not the rounding of anything within the bound of the exact value
+  int64_t first_unexplained = -1;  // its element index in the output, or -1
+  double max_abs = 0;              // largest |actual - exact|, scales applied
+  int64_t max_ulp = 0;             // most representable values between a stored one and the exact one rounded; NaNs apart
+  double cosine = 1, sqnr_db = 0;  // over all elements; sqnr_db is infinite for equality
 };
 
 // `out` is the whole output buffer of the step for the batch that `exact` was made for; only the rows of `exact` are judged.

@@ -10,8 +10,8 @@
 namespace octet::oracle {
 namespace {
 
-using testing::Memory;
 using testing::element;
+using testing::Memory;
 
 // A plan of one GEMM [3, k] x [n, k] with bias.
 plan::Plan gemm_plan(DType in, DType out, int64_t k, plan::Activation activation, bool residual, uint32_t seed) {
@@ -20,8 +20,17 @@ plan::Plan gemm_plan(DType in, DType out, int64_t k, plan::Activation activation
   const plan::Id a = b.bound("a", in, {3, k}, true), y = b.bound("y", out, {3, kN}, false);
   const plan::Id rest = residual ? b.bound("rest", out, {3, kN}, true) : plan::kNoId;
   const float scale = out == DType::e4m3 ? 0.05f : 1.0f, alpha = in == DType::e4m3 ? 1e-3f : 1.0f;
-  plan::Gemm gemm{a, y, rest, b.weight("w", in, {kN, k}), b.weight("bias", DType::f16, {kN}), plan::kNoId, 3, kN, static_cast<uint32_t>(k),
-                  activation, {{0, 7, alpha, 1, scale}, {7, kN, 2 * alpha, 0.5f, out == DType::e4m3 ? 2 * scale : 1}}};
+  plan::Gemm gemm{a,
+                  y,
+                  rest,
+                  b.weight("w", in, {kN, k}),
+                  b.weight("bias", DType::f16, {kN}),
+                  plan::kNoId,
+                  3,
+                  kN,
+                  static_cast<uint32_t>(k),
+                  activation,
+                  {{0, 7, alpha, 1, scale}, {7, kN, 2 * alpha, 0.5f, out == DType::e4m3 ? 2 * scale : 1}}};
   b.step("gemm", gemm);
   return b.plan;
 }
@@ -32,7 +41,9 @@ std::vector<std::byte> f32_gemm(const plan::Plan& plan, const Memory& memory, in
   const DType out = plan.buffers[op.out].dtype;
   std::vector<double> values;
   const auto at = [&](plan::Id id, int64_t i) { return static_cast<float>(element(plan.buffers[id].dtype, memory.pointers[id], i)); };
-  const auto weight = [&](plan::Id id, int64_t i) { return static_cast<float>(element(plan.weights[id].dtype, plan.weight_bytes[id].data(), i)); };
+  const auto weight = [&](plan::Id id, int64_t i) {
+    return static_cast<float>(element(plan.weights[id].dtype, plan.weight_bytes[id].data(), i));
+  };
   for (int64_t row = 0; row < batch * op.rows; ++row)
     for (int64_t n = 0; n < op.n; ++n) {
       float sum = 0;
@@ -96,8 +107,8 @@ TEST(Judge, MidpointsWithinTheBoundAreExplained) {
   const uint8_t one = encode_e4m3(1.0), next = encode_e4m3(1.125);
   const double middle = 1.0625;  // ties to even: 1.0
   EXPECT_EQ(judge_codes({1, 1, 1, 1}, {0, 0, 0, 0}, {one, one, one, one}).differing, 0);
-  const StepVerdict verdict = judge_codes({middle - 0.001, middle - 0.001, middle + 0.001, middle + 0.001}, {0.0005, 0.002, 0.0005, 0.002},
-                                          {next, next, one, one});
+  const StepVerdict verdict =
+      judge_codes({middle - 0.001, middle - 0.001, middle + 0.001, middle + 0.001}, {0.0005, 0.002, 0.0005, 0.002}, {next, next, one, one});
   EXPECT_EQ(verdict.differing, 4);
   EXPECT_EQ(verdict.unexplained, 2);
   EXPECT_EQ(verdict.first_unexplained, 0);
@@ -124,7 +135,8 @@ TEST(Judge, UlpsCountRepresentableValues) {
 }
 
 TEST(Judge, CosineAndSqnrByTheirFormulas) {
-  const StepVerdict verdict = judge_codes({1, 2, 3, 4}, {0, 0, 0, 0}, {encode_e4m3(1.0), encode_e4m3(2.0), encode_e4m3(3.0), encode_e4m3(5.0)});
+  const StepVerdict verdict =
+      judge_codes({1, 2, 3, 4}, {0, 0, 0, 0}, {encode_e4m3(1.0), encode_e4m3(2.0), encode_e4m3(3.0), encode_e4m3(5.0)});
   EXPECT_NEAR(verdict.cosine, (1 + 4 + 9 + 20) / std::sqrt(30.0 * 39.0), 1e-12);
   EXPECT_NEAR(verdict.sqnr_db, 10 * std::log10(30.0), 1e-12);
   EXPECT_EQ(judge_codes({1, 1, 1, 1}, {0, 0, 0, 0}, {0x38, 0x38, 0x38, 0x38}).sqnr_db, INFINITY);

@@ -69,7 +69,8 @@ ExactOutput exact_step(const plan::Plan& plan, size_t step, std::span<const std:
   return out;
 }
 
-void run_exact(const plan::Plan& plan, size_t step, std::span<const std::byte* const> buffers, int64_t batch, std::byte* out, ThreadPool* pool) {
+void run_exact(const plan::Plan& plan, size_t step, std::span<const std::byte* const> buffers, int64_t batch, std::byte* out,
+               ThreadPool* pool) {
   const int64_t cols = cols_of(plan, plan.steps.at(step));
   const DType dtype = plan.buffers[plan::out_of(plan.steps[step].op)].dtype;
   const auto source = rows_of_step(plan, step, buffers, batch);

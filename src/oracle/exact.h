@@ -12,9 +12,9 @@ namespace octet::oracle {
 
 // Rows of the output seen as [batch * rows per item, cols], row-major. In units of the stored type: y / out_scale for e4m3.
 struct ExactOutput {
-  std::vector<int64_t> rows;          // which rows
+  std::vector<int64_t> rows;  // which rows
   int64_t cols = 0;
-  std::vector<double> value, bound;   // [rows, cols]: the exact value, and how far f32 arithmetic may stray from it (bound.h)
+  std::vector<double> value, bound;  // [rows, cols]: the exact value, and how far f32 arithmetic may stray from it (bound.h)
 };
 
 // buffers[id] is the memory of plan buffer `id` for `batch` items; only those that the step reads are looked at.

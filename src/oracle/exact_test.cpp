@@ -44,7 +44,8 @@ TEST(ExactStep, AgreesWithTheDefinitions) {
         const auto row = static_cast<int64_t>(i) / out.cols, col = static_cast<int64_t>(i) % out.cols;
         const double expected = std::visit([&](const auto& op) { return naive(op, row, col); }, plan.steps[step].op);
         // f64 against long double: far below any f32 bound. 1e-12 covers 40-term sums of values up to 1e3 that cancel.
-        ASSERT_NEAR(out.value[i], expected, 1e-12 * (1 + std::abs(expected))) << plan.name << " " << plan.steps[step].name << " element " << i;
+        ASSERT_NEAR(out.value[i], expected, 1e-12 * (1 + std::abs(expected)))
+            << plan.name << " " << plan.steps[step].name << " element " << i;
         ASSERT_GE(out.bound[i], 0);
       }
     }

@@ -10,10 +10,14 @@ namespace {
 
 double activate(plan::Activation activation, double x) {
   switch (activation) {
-    case plan::Activation::kQuickGelu: return x / (1 + std::exp(-1.702 * x));
-    case plan::Activation::kGeluErf: return 0.5 * x * std::erfc(-x * M_SQRT1_2);
-    case plan::Activation::kGeluTanh: return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case plan::Activation::kNone: break;
+    case plan::Activation::kQuickGelu:
+      return x / (1 + std::exp(-1.702 * x));
+    case plan::Activation::kGeluErf:
+      return 0.5 * x * std::erfc(-x * M_SQRT1_2);
+    case plan::Activation::kGeluTanh:
+      return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case plan::Activation::kNone:
+      break;
   }
   return x;
 }
@@ -46,8 +50,13 @@ void multiply(const Panels& w, Block& a, int64_t rows, int64_t n, bool magnitude
 class GemmRows : public StepRows {
  public:
   GemmRows(const StepInput& in, const plan::Gemm& op)
-      : in_(in), op_(op), w_(in.plan.weights.at(op.weight).dtype, in.plan.weight_bytes.at(op.weight).data(), op.n, op.k),
-        alpha_(weight_values(in.plan, op.channel_scale, op.n, 1)), bias_(weight_values(in.plan, op.bias, op.n, 0)), mul_(op.n), out_scale_(op.n) {
+      : in_(in),
+        op_(op),
+        w_(in.plan.weights.at(op.weight).dtype, in.plan.weight_bytes.at(op.weight).data(), op.n, op.k),
+        alpha_(weight_values(in.plan, op.channel_scale, op.n, 1)),
+        bias_(weight_values(in.plan, op.bias, op.n, 0)),
+        mul_(op.n),
+        out_scale_(op.n) {
     for (const plan::ColumnRange& range : op.ranges)
       for (uint32_t n = range.begin; n < range.end; ++n) alpha_[n] *= range.alpha, mul_[n] = range.mul, out_scale_[n] = range.out_scale;
   }
@@ -63,7 +72,8 @@ class GemmRows : public StepRows {
     }
     multiply(w_, a, count, n, bounds != nullptr, [&](int64_t i, int64_t c, double sum, double size) {
       const auto col = static_cast<size_t>(c);
-      const double x = sum * alpha_[col] + bias_[col], y = activate(op_.activation, x) * mul_[col], rest = residual[static_cast<size_t>(i * n + c)];
+      const double x = sum * alpha_[col] + bias_[col], y = activate(op_.activation, x) * mul_[col],
+                   rest = residual[static_cast<size_t>(i * n + c)];
       values[i * n + c] = (y + rest) / out_scale_[col];
       if (!bounds) return;
       const double before = accumulation_bound(op_.k, size * std::abs(alpha_[col]) + std::abs(bias_[col]));
@@ -82,8 +92,12 @@ class GemmRows : public StepRows {
 class PatchEmbedRows : public StepRows {
  public:
   PatchEmbedRows(const StepInput& in, const plan::PatchEmbed& op)
-      : in_(in), op_(op), cols_(in.plan.buffers.at(op.out).dims.back()), k_(int64_t{op.channels} * op.patch * op.patch),
-        class_(op.class_token != plan::kNoId), tokens_(int64_t{op.height / op.patch} * (op.width / op.patch) + class_),
+      : in_(in),
+        op_(op),
+        cols_(in.plan.buffers.at(op.out).dims.back()),
+        k_(int64_t{op.channels} * op.patch * op.patch),
+        class_(op.class_token != plan::kNoId),
+        tokens_(int64_t{op.height / op.patch} * (op.width / op.patch) + class_),
         w_(in.plan.weights.at(op.weight).dtype, in.plan.weight_bytes.at(op.weight).data(), cols_, k_),
         bias_(weight_values(in.plan, op.bias, static_cast<size_t>(cols_), 0)),
         class_token_(weight_values(in.plan, op.class_token, static_cast<size_t>(cols_), 0)),

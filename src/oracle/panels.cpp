@@ -18,7 +18,8 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) void multiply_panel
     }
   std::memcpy(sums, sum, sizeof(sum));
 }
-__attribute__((target_clones("avx512f", "avx2", "default"))) void multiply_magnitudes(const double* a, const float* w, int64_t k, double* sums) {
+__attribute__((target_clones("avx512f", "avx2", "default"))) void multiply_magnitudes(const double* a, const float* w, int64_t k,
+                                                                                      double* sums) {
   double sum[Panels::kRows * Panels::kCols] = {};
   for (int64_t i = 0; i < k; ++i)
     for (int64_t r = 0; r < Panels::kRows; ++r) {
@@ -31,8 +32,7 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) void multiply_magni
 
 }  // namespace
 
-Panels::Panels(DType dtype, const std::byte* data, int64_t n, int64_t k)
-    : n_(n), k_(k), values_(static_cast<size_t>(count() * kCols * k)) {
+Panels::Panels(DType dtype, const std::byte* data, int64_t n, int64_t k) : n_(n), k_(k), values_(static_cast<size_t>(count() * kCols * k)) {
   std::vector<float> row(static_cast<size_t>(k));
   const auto row_bytes = static_cast<int64_t>(size_of(dtype)) * k;
   for (int64_t j = 0; j < n; ++j) {

@@ -15,7 +15,8 @@ class EmbedRows : public StepRows {
     const int64_t vocabulary = in.plan.weights.at(op.token).dims[0];
     for (int64_t i = 0; i < in.batch * tokens_; ++i)
       if (const int64_t id = id_at(in.type(op.ids), in.buffers[op.ids], i); id < 0 || id >= vocabulary)
-        fail(Code::kInvalid, "item {}, position {}: token id {} is outside the vocabulary [0, {})", i / tokens_, i % tokens_, id, vocabulary);
+        fail(Code::kInvalid, "item {}, position {}: token id {} is outside the vocabulary [0, {})", i / tokens_, i % tokens_, id,
+             vocabulary);
   }
   void compute(std::span<const int64_t> rows, double* values, double* bounds) const override {
     const DType dtype = in_.plan.weights[op_.token].dtype;

@@ -38,10 +38,14 @@ inline double element(DType dtype, const std::byte* data, int64_t i) {
   uint16_t h;
   float f;
   switch (dtype) {
-    case DType::e4m3: return std::memcpy(&b, data + i, 1), decode_e4m3(b);
-    case DType::f16: return std::memcpy(&h, data + 2 * i, 2), decode_f16(h);
-    case DType::bf16: return std::memcpy(&h, data + 2 * i, 2), decode_bf16(h);
-    default: return std::memcpy(&f, data + 4 * i, 4), f;
+    case DType::e4m3:
+      return std::memcpy(&b, data + i, 1), decode_e4m3(b);
+    case DType::f16:
+      return std::memcpy(&h, data + 2 * i, 2), decode_f16(h);
+    case DType::bf16:
+      return std::memcpy(&h, data + 2 * i, 2), decode_bf16(h);
+    default:
+      return std::memcpy(&f, data + 4 * i, 4), f;
   }
 }
 
@@ -93,7 +97,8 @@ struct Naive {
     long double y = sum * range.alpha * weight(op.channel_scale, n, 1) + weight(op.bias, n);
     if (op.activation == plan::Activation::kQuickGelu) y = y / (1 + std::exp(-1.702L * y));
     if (op.activation == plan::Activation::kGeluErf) y = y * (1 + std::erf(y / std::sqrt(2.0L))) / 2;
-    if (op.activation == plan::Activation::kGeluTanh) y = y * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0L)) * (y + 0.044715L * y * y * y))) / 2;
+    if (op.activation == plan::Activation::kGeluTanh)
+      y = y * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0L)) * (y + 0.044715L * y * y * y))) / 2;
     y *= range.mul;
     if (op.residual != plan::kNoId) y += at(op.residual, row * op.n + n);
     return static_cast<double>(y / range.out_scale);

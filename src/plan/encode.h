@@ -24,7 +24,9 @@ concept Scalar = std::is_arithmetic_v<T> || std::is_enum_v<T>;
 class Encoder {
  public:
   template <class T>
-  void operator()(const char*, const T& value) { put(value); }
+  void operator()(const char*, const T& value) {
+    put(value);
+  }
   std::span<const std::byte> bytes() const { return std::as_bytes(std::span(out_)); }
 
  private:
@@ -48,10 +50,7 @@ class Encoder {
     std::visit([&](const auto& alternative) { put(alternative); }, value);
   }
   template <class T>
-    requires(!Scalar<T>)
-  void put(const T& value) {
-    fields(value, *this);
-  }
+  requires(!Scalar<T>) void put(const T& value) { fields(value, *this); }
 
   std::string out_;
   std::map<std::string, uint32_t> strings_;
@@ -75,7 +74,8 @@ class Decoder {
  private:
   template <class... Args>
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
-    fail(Code::kInvalid, "section {}, byte {}, field `{}`: {}", section_, position_, field_, fmt::format(format, std::forward<Args>(args)...));
+    fail(Code::kInvalid, "section {}, byte {}, field `{}`: {}", section_, position_, field_,
+         fmt::format(format, std::forward<Args>(args)...));
   }
   std::span<const std::byte> take(size_t size) {
     if (size > bytes_.size() - position_) refuse("needs {} bytes, {} are left", size, bytes_.size() - position_);
@@ -132,10 +132,7 @@ class Decoder {
     ((i++ == index ? get(value.template emplace<Ts>()) : void()), ...);
   }
   template <class T>
-    requires(!Scalar<T>)
-  void get(T& value) {
-    fields(value, *this);
-  }
+  requires(!Scalar<T>) void get(T& value) { fields(value, *this); }
 
   std::string_view section_;
   std::span<const std::byte> bytes_;

@@ -55,9 +55,7 @@ inline void fields(Is<Pool> auto& self, auto&& visit) {
 inline void fields(Is<L2Normalize> auto& self, auto&& visit) {
   visit("in", self.in), visit("out", self.out), visit("cols", self.cols), visit("epsilon", self.epsilon);
 }
-inline void fields(Is<Step> auto& self, auto&& visit) {
-  visit("name", self.name), visit("op", self.op), visit("notes", self.notes);
-}
+inline void fields(Is<Step> auto& self, auto&& visit) { visit("name", self.name), visit("op", self.op), visit("notes", self.notes); }
 inline void fields(Is<SourceNode> auto& self, auto&& visit) {
   visit("name", self.name), visit("op", self.op), visit("inputs", self.inputs), visit("outputs", self.outputs);
 }

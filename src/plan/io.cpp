@@ -61,7 +61,8 @@ void bind_weights(Plan& plan, std::span<const std::byte> data) {
     const uint64_t begin = round_up(end, kAlign);
     const auto size = static_cast<uint64_t>(element_count(weight.dims));
     uint64_t bytes = 0;
-    if (weight.offset != begin) fail(Code::kInvalid, "weight `{}` lies at byte {} instead of {}", printable(weight.name), weight.offset, begin);
+    if (weight.offset != begin)
+      fail(Code::kInvalid, "weight `{}` lies at byte {} instead of {}", printable(weight.name), weight.offset, begin);
     if (__builtin_mul_overflow(size, size_of(weight.dtype), &bytes) || begin > data.size() || bytes > data.size() - begin)
       fail(Code::kInvalid, "weight `{}` reaches beyond the data section of {} bytes", printable(weight.name), data.size());
     for (const std::byte zero : data.subspan(end, begin - end))

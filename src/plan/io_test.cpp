@@ -108,7 +108,8 @@ TEST(PlanIo, SwappedAndLyingSectionTables) {
   EXPECT_THAT(refusal(swapped, scratch), HasSubstr("is not section 2 (buffers)"));
   for (size_t i = 0; i < kSectionCount; ++i)
     for (const size_t field : {8, 16})
-      for (const uint64_t value : {uint64_t{0}, uint64_t{1}, uint64_t{64}, uint64_t{1} << 32, UINT64_MAX, UINT64_MAX - 63, uint64_t{1} << 63}) {
+      for (const uint64_t value :
+           {uint64_t{0}, uint64_t{1}, uint64_t{64}, uint64_t{1} << 32, UINT64_MAX, UINT64_MAX - 63, uint64_t{1} << 63}) {
         std::string lying = file;
         poke(lying, entry(i) + field, value);
         rehash(lying);
@@ -170,11 +171,13 @@ TEST(PlanIo, StaysWithinTwoPercentAndSixtyFourKibibytes) {
   for (int i = 0; i < 24 * 6; ++i) {
     const std::string name = "/vision_model/encoder/layers." + std::to_string(i) + "/block/";
     const Id y = i + 1 < 24 * 6 ? b.arena(name + "out", DType::f16, {4, 64}) : b.bound("y", DType::f16, {4, 64}, false);
-    b.step(name + "step", Gemm{x, y, kNoId, b.weight(name + "w", DType::f16, {64, 64}), kNoId, kNoId, 4, 64, 64, Activation::kNone, {{0, 64, 1, 1, 1}}});
+    b.step(name + "step",
+           Gemm{x, y, kNoId, b.weight(name + "w", DType::f16, {64, 64}), kNoId, kNoId, 4, 64, 64, Activation::kNone, {{0, 64, 1, 1, 1}}});
     for (int node = 0; node < 10; ++node) {
       const std::string out = name + "node" + std::to_string(node);
       b.plan.source.steps.back().push_back(static_cast<uint32_t>(b.plan.source.nodes.size()));
-      b.plan.source.nodes.push_back({out, "DequantizeLinear", {b.plan.source.nodes.back().outputs[0], name + "scale"}, {out + "_output_0"}});
+      b.plan.source.nodes.push_back(
+          {out, "DequantizeLinear", {b.plan.source.nodes.back().outputs[0], name + "scale"}, {out + "_output_0"}});
     }
     x = y;
   }
@@ -183,7 +186,8 @@ TEST(PlanIo, StaysWithinTwoPercentAndSixtyFourKibibytes) {
   const uint64_t size = write(b.plan, scratch / "big.plan");
   // What the fields take does not grow with the tensors: it must fit the slack of a 300 MB file.
   EXPECT_LE(size - weights, 300'000'000 / 50 + (64 << 10));
-  std::printf("%zu steps, %zu source nodes: %lu bytes besides the weights\n", b.plan.steps.size(), b.plan.source.nodes.size(), size - weights);
+  std::printf("%zu steps, %zu source nodes: %lu bytes besides the weights\n", b.plan.steps.size(), b.plan.source.nodes.size(),
+              size - weights);
 }
 
 }  // namespace

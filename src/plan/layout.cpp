@@ -117,7 +117,8 @@ std::vector<std::string> check_layout(std::span<const std::byte> file, Layout& l
   if (!read_creator(file, layout.creator)) reasons.push_back("creator: bytes follow its end");
   const auto version = load<uint32_t>(file, kVersionAt);
   if (version != kFormatVersion)  // nothing further can be trusted to mean what it means here
-    return {fmt::format("format version {}, made by `{}`; this octet reads version {}", version, printable(layout.creator), kFormatVersion)};
+    return {
+        fmt::format("format version {}, made by `{}`; this octet reads version {}", version, printable(layout.creator), kFormatVersion)};
   if (const auto count = load<uint32_t>(file, kCountAt); count != kSectionCount)
     reasons.push_back(fmt::format("{} sections instead of {}", count, kSectionCount));
   if (const auto size = load<uint64_t>(file, kSizeAt); size != file.size())

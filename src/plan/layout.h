@@ -12,7 +12,7 @@ namespace octet::plan {
 
 enum class SectionId : uint32_t { kMeta = 1, kBuffers, kWeights, kSteps, kSource, kData };
 inline constexpr size_t kSectionCount = 6;
-inline constexpr size_t kAlign = 64;                 // of sections, and of tensors in the data section
+inline constexpr size_t kAlign = 64;  // of sections, and of tensors in the data section
 inline constexpr size_t kHeaderBytes = 64, kEntryBytes = 40, kCreatorBytes = 24;
 inline constexpr std::string_view kMagic = "octetpln";
 
@@ -22,12 +22,12 @@ struct Section {
 };
 struct Layout {
   std::string creator;
-  std::array<Section, kSectionCount> sections;       // in the order of SectionId
+  std::array<Section, kSectionCount> sections;  // in the order of SectionId
   Section& operator[](SectionId id) { return sections[static_cast<size_t>(id) - 1]; }
   const Section& operator[](SectionId id) const { return sections[static_cast<size_t>(id) - 1]; }
 };
 
-std::string_view name_of(SectionId id);              // "meta buffers weights steps source data"
+std::string_view name_of(SectionId id);  // "meta buffers weights steps source data"
 
 // The hash stored at kHashAt: of the header before it and of the table. `file` holds at least kTableEnd bytes.
 inline constexpr size_t kHashAt = 48, kTableEnd = kHeaderBytes + kSectionCount * kEntryBytes;

@@ -18,14 +18,15 @@ struct ProblemOf {
     return fmt::format("embed:{}:{}x{}x{}", type(op.ids), batch, last(op.ids), last(op.out));
   }
   std::string operator()(const PatchEmbed& op) const {
-    return fmt::format("patch_embed:{}:{}x{}x{}x{}/{}->{}", type(op.pixels), batch, op.channels, op.height, op.width, op.patch, last(op.out));
+    return fmt::format("patch_embed:{}:{}x{}x{}x{}/{}->{}", type(op.pixels), batch, op.channels, op.height, op.width, op.patch,
+                       last(op.out));
   }
   std::string operator()(const Norm& op) const {
     return fmt::format("norm:{}->{}:{}x{}", type(op.in), type(op.out), batch * op.rows, op.cols);
   }
   std::string operator()(const Gemm& op) const {
-    std::string text = fmt::format("gemm:{}x{}->{}:{}x{}x{}", type(op.a), octet::name_of(plan.weights.at(op.weight).dtype), type(op.out), batch * op.rows,
-                                   op.n, op.k);
+    std::string text = fmt::format("gemm:{}x{}->{}:{}x{}x{}", type(op.a), octet::name_of(plan.weights.at(op.weight).dtype), type(op.out),
+                                   batch * op.rows, op.n, op.k);
     if (op.bias != kNoId) text += "+bias";
     if (op.activation != Activation::kNone) text.append("+").append(name_of(op.activation));
     if (op.residual != kNoId) text += "+residual";

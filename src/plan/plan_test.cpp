@@ -22,11 +22,11 @@ TEST(Plan, KindsAndProblemStrings) {
   EXPECT_THAT(kinds, ElementsAre("embed", "norm", "gemm", "attention", "gemm", "norm", "pool", "gemm", "l2normalize", "patch_embed", "norm",
                                  "gemm", "gemm", "pool", "norm"));
   EXPECT_THAT(problems,
-              ElementsAre("embed:i64:8x5x24", "norm:f16->e4m3:40x24", "gemm:e4m3xe4m3->e4m3:40x72x24+bias", "attention:e4m3->e4m3:8x3x5x8+causal",
-                          "gemm:e4m3xe4m3->f16:40x24x24+bias+residual", "norm:f16->f16:40x24", "pool:8x5x24", "gemm:f16xf16->f16:8x6x24",
-                          "l2normalize:8x6", "patch_embed:f16:8x3x6x4/2->16", "norm:f16->e4m3:56x16",
-                          "gemm:e4m3xe4m3->e4m3:56x40x16+bias+quick_gelu", "gemm:e4m3xe4m3->f16:56x16x40+bias+residual", "pool:8x7x16",
-                          "norm:f16->f16:8x16"));
+              ElementsAre("embed:i64:8x5x24", "norm:f16->e4m3:40x24", "gemm:e4m3xe4m3->e4m3:40x72x24+bias",
+                          "attention:e4m3->e4m3:8x3x5x8+causal", "gemm:e4m3xe4m3->f16:40x24x24+bias+residual", "norm:f16->f16:40x24",
+                          "pool:8x5x24", "gemm:f16xf16->f16:8x6x24", "l2normalize:8x6", "patch_embed:f16:8x3x6x4/2->16",
+                          "norm:f16->e4m3:56x16", "gemm:e4m3xe4m3->e4m3:56x40x16+bias+quick_gelu",
+                          "gemm:e4m3xe4m3->f16:56x16x40+bias+residual", "pool:8x7x16", "norm:f16->f16:8x16"));
 }
 
 TEST(Plan, AttentionProblemSaysWhenProbabilitiesAreUnusual) {
@@ -49,13 +49,14 @@ TEST(Plan, Uses) {
   EXPECT_THAT(reads_of(plan.steps[3].op), ElementsAre(3, 3, 3));  // q, k, v of one buffer
   EXPECT_THAT(reads_of(plan.steps[4].op), ElementsAre(4, 1));     // a, residual
   EXPECT_EQ(out_of(plan.steps[4].op), 1u);
-  EXPECT_THAT(weights_of(plan.steps[5].op), ElementsAre(8));      // no beta
+  EXPECT_THAT(weights_of(plan.steps[5].op), ElementsAre(8));  // no beta
 }
 
 TEST(Plan, PrintsOneLineAStep) {
   const std::string text = print(testing::text_plan());
   EXPECT_THAT(text, HasSubstr("input input_ids: i64[5]\n0 embed: embed:i64:1x5x24 input_ids -> x f16[5,24]@0\n"));
-  EXPECT_THAT(text, HasSubstr("\n4 proj: gemm:e4m3xe4m3->f16:5x24x24+bias+residual att x -> x f16[5,24]@0 ; output is f16: no Q follows\n"));
+  EXPECT_THAT(text,
+              HasSubstr("\n4 proj: gemm:e4m3xe4m3->f16:5x24x24+bias+residual att x -> x f16[5,24]@0 ; output is f16: no Q follows\n"));
   EXPECT_THAT(text, HasSubstr("\noutput text_embeds: f16[6]\noutput unit: f16[6]\n"));
 }
 

@@ -59,15 +59,37 @@ inline Plan text_plan(uint32_t seed = 1) {
   const Id embeds = b.bound("text_embeds", DType::f16, {6}, false), unit = b.bound("unit", DType::f16, {6}, false);
   b.step("embed", Embed{ids, x, b.weight("token", DType::f16, {11, D}), b.weight("position", DType::f16, {T, D})});
   b.step("ln1", Norm{x, h, b.weight("g1", DType::f16, {D}), b.weight("b1", DType::f16, {D}), T, D, 1e-5f, 0.01f});
-  Gemm gemm{h, qkv, kNoId, b.weight("w_qkv", DType::e4m3, {3 * D, D}), b.weight("b_qkv", DType::f16, {3 * D}), kNoId, T, 3 * D, D,
-            Activation::kNone, {{0, D, 1e-3f, 0.5f, 0.004f}, {D, 2 * D, 2e-3f, 0.5f, 0.004f}, {2 * D, 3 * D, 1e-3f, 1, 0.003f}}};
+  Gemm gemm{h,
+            qkv,
+            kNoId,
+            b.weight("w_qkv", DType::e4m3, {3 * D, D}),
+            b.weight("b_qkv", DType::f16, {3 * D}),
+            kNoId,
+            T,
+            3 * D,
+            D,
+            Activation::kNone,
+            {{0, D, 1e-3f, 0.5f, 0.004f}, {D, 2 * D, 2e-3f, 0.5f, 0.004f}, {2 * D, 3 * D, 1e-3f, 1, 0.003f}}};
   b.step("qkv", gemm);
-  b.step("attention", Attention{{qkv, 0, 3 * D, 0.004f}, {qkv, D, 3 * D, 0.004f}, {qkv, 2 * D, 3 * D, 0.003f}, att, T, 3, 8, 1, 1, 1 / 448.f, 0.002f});
-  b.step("proj", Gemm{att, x, x, b.weight("w_o", DType::e4m3, {D, D}), b.weight("b_o", DType::f16, {D}), kNoId, T, D, D,
-                      Activation::kNone, {{0, D, 4e-4f, 1, 1}}}, {"output is f16: no Q follows"});
+  b.step("attention",
+         Attention{{qkv, 0, 3 * D, 0.004f}, {qkv, D, 3 * D, 0.004f}, {qkv, 2 * D, 3 * D, 0.003f}, att, T, 3, 8, 1, 1, 1 / 448.f, 0.002f});
+  b.step("proj",
+         Gemm{att,
+              x,
+              x,
+              b.weight("w_o", DType::e4m3, {D, D}),
+              b.weight("b_o", DType::f16, {D}),
+              kNoId,
+              T,
+              D,
+              D,
+              Activation::kNone,
+              {{0, D, 4e-4f, 1, 1}}},
+         {"output is f16: no Q follows"});
   b.step("ln2", Norm{x, h2, b.weight("g2", DType::f16, {D}), kNoId, T, D, 1e-5f, 1});
   b.step("pool", Pool{h2, pooled, ids, T, D, PoolMode::kArgMax, 0});
-  b.step("text_projection", Gemm{pooled, embeds, kNoId, b.weight("w_p", DType::f16, {6, D}), kNoId, kNoId, 1, 6, D, Activation::kNone, {{0, 6, 1, 1, 1}}});
+  b.step("text_projection",
+         Gemm{pooled, embeds, kNoId, b.weight("w_p", DType::f16, {6, D}), kNoId, kNoId, 1, 6, D, Activation::kNone, {{0, 6, 1, 1, 1}}});
   b.step("normalize", L2Normalize{embeds, unit, 6, 1e-12f});
   b.plan.source.nodes.push_back({"folded", "Constant", {}, {"shared"}});
   b.plan.source.folded = {static_cast<uint32_t>(b.plan.source.nodes.size()) - 1};
@@ -86,14 +108,32 @@ inline Plan image_plan(uint32_t seed = 2) {
   b.step("patches", PatchEmbed{pixels, x, b.weight("w_patch", DType::f16, {D, 3, 2, 2}), b.weight("b_patch", DType::f16, {D}),
                                b.weight("class", DType::f16, {D}), b.weight("position", DType::f16, {S, D}), 3, 6, 4, 2, 1});
   b.step("ln", Norm{x, h, b.weight("g", DType::f32, {D}), b.weight("b", DType::f32, {D}), S, D, 1e-6f, 0.005f});
-  b.step("fc1", Gemm{h, f, kNoId, b.weight("w1", DType::e4m3, {F, D}), b.weight("b1", DType::f16, {F}), kNoId, S, F, D,
-                     Activation::kQuickGelu, {{0, F, 5e-4f, 1, 0.002f}}});
+  b.step("fc1", Gemm{h,
+                     f,
+                     kNoId,
+                     b.weight("w1", DType::e4m3, {F, D}),
+                     b.weight("b1", DType::f16, {F}),
+                     kNoId,
+                     S,
+                     F,
+                     D,
+                     Activation::kQuickGelu,
+                     {{0, F, 5e-4f, 1, 0.002f}}});
   const Id scale = b.weight("scale2", DType::f32, {D});
   auto positive = std::make_shared<HostTensor>(DType::f32, std::vector<int64_t>{D});
   for (int64_t i = 0; i < D; ++i) positive->set(i, 0.25 * static_cast<double>(i + 1));
   b.plan.weight_bytes[scale] = positive->bytes();
   b.plan.storage.push_back(positive);
-  b.step("fc2", Gemm{f, y, x, b.weight("w2", DType::e4m3, {D, F}), b.weight("b2", DType::f32, {D}), scale, S, D, F, Activation::kNone,
+  b.step("fc2", Gemm{f,
+                     y,
+                     x,
+                     b.weight("w2", DType::e4m3, {D, F}),
+                     b.weight("b2", DType::f32, {D}),
+                     scale,
+                     S,
+                     D,
+                     F,
+                     Activation::kNone,
                      {{0, D, 2e-4f, 1, 1}}});
   b.step("class_row", Pool{y, pooled, kNoId, S, D, PoolMode::kIndex, 0});
   b.step("post_ln", Norm{pooled, out, b.weight("g_post", DType::f16, {D}), b.weight("b_post", DType::f16, {D}), 1, D, 1e-5f, 1});

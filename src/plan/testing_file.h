@@ -18,7 +18,8 @@ class Scratch {
  public:
   Scratch() {
     const bool shm = ::access("/dev/shm", W_OK) == 0;
-    path_ = (shm ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path()) / ("octet_test." + std::to_string(::getpid()));
+    path_ =
+        (shm ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path()) / ("octet_test." + std::to_string(::getpid()));
     std::filesystem::create_directories(path_);
   }
   ~Scratch() { std::filesystem::remove_all(path_); }

@@ -90,8 +90,8 @@ void check_source(const Plan& plan) {
 
 void check_meta(const Plan& plan) {
   const auto plain = [](unsigned char c) { return c >= 0x20 && c < 0x7f; };
-  require(plan.creator.size() <= kCreatorBytes && std::ranges::all_of(plan.creator, plain), "creator `{}` is not plain text of at most {} bytes",
-          printable(plan.creator), kCreatorBytes);
+  require(plan.creator.size() <= kCreatorBytes && std::ranges::all_of(plan.creator, plain),
+          "creator `{}` is not plain text of at most {} bytes", printable(plan.creator), kCreatorBytes);
   const auto digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
   const std::string& sha = plan.processor_sha256;
   require(sha.empty() || (sha.size() == 64 && std::ranges::all_of(sha, digit)), "processor_sha256 is not 64 hexadecimal digits");

@@ -27,7 +27,8 @@ class Memory {
     release(out_of(op), step);
   }
   void finish() const {
-    for (const Binding& output : plan_.outputs) require(written_[output.buffer], "output `{}` is written by no step", printable(output.name));
+    for (const Binding& output : plan_.outputs)
+      require(written_[output.buffer], "output `{}` is written by no step", printable(output.name));
     for (Id id = 0; id < written_.size(); ++id) require(written_[id], "buffer `{}` is written by no step", name(id));
   }
 
@@ -55,7 +56,8 @@ class Memory {
   void occupy(Id id) {
     const uint64_t begin = plan_.buffers[id].offset, end = begin + bytes_per_item(plan_.buffers[id]);
     const auto next = live_.lower_bound(begin);
-    if (next != live_.end()) require(plan_.buffers[next->second].offset >= end, "`{}` overlaps `{}`, still in use", name(id), name(next->second));
+    if (next != live_.end())
+      require(plan_.buffers[next->second].offset >= end, "`{}` overlaps `{}`, still in use", name(id), name(next->second));
     if (next != live_.begin()) {
       const Id before = std::prev(next)->second;
       require(plan_.buffers[before].offset + bytes_per_item(plan_.buffers[before]) <= begin, "`{}` overlaps `{}`, still in use", name(id),

@@ -27,7 +27,8 @@ struct Check {
   const Buffer& buffer(Id id, const char* role, uint32_t dtypes, int64_t rows, int64_t cols) const {
     require(id < plan.buffers.size(), "{} is buffer {} of {}", role, id, plan.buffers.size());
     const Buffer& buffer = plan.buffers[id];
-    require((bit(buffer.dtype) & dtypes) != 0, "{} `{}` is {}, which this step does not take", role, printable(buffer.name), name_of(buffer.dtype));
+    require((bit(buffer.dtype) & dtypes) != 0, "{} `{}` is {}, which this step does not take", role, printable(buffer.name),
+            name_of(buffer.dtype));
     int64_t count = 1;
     for (const int64_t dim : buffer.dims) count *= dim;  // below 2^40 by check_dims
     int64_t wanted = 0;
@@ -41,7 +42,8 @@ struct Check {
     if (id == kNoId && optional) return;
     require(id < plan.weights.size(), "{} is weight {} of {}", role, id, plan.weights.size());
     const Weight& weight = plan.weights[id];
-    require((bit(weight.dtype) & dtypes) != 0, "{} `{}` is {}, which this step does not take", role, printable(weight.name), name_of(weight.dtype));
+    require((bit(weight.dtype) & dtypes) != 0, "{} `{}` is {}, which this step does not take", role, printable(weight.name),
+            name_of(weight.dtype));
     int64_t has = 1;
     for (const int64_t dim : weight.dims) has *= dim;
     require(has == count && weight.dims[0] == rows, "{} `{}` has dims [{}], wanted {} rows and {} elements", role, printable(weight.name),

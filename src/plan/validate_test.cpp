@@ -45,7 +45,11 @@ const Case kTextCases[] = {
     {"rank 0", [](Plan& p) { p.buffers[1].dims = {}; }, "rank 0"},
     {"dim 0", [](Plan& p) { p.buffers[1].dims[0] = 0; }, "dimension of 0"},
     {"dim < 0", [](Plan& p) { p.buffers[1].dims[0] = -5; }, "dimension of -5"},
-    {"dims overflow", [](Plan& p) { p.buffers[1].dims = {INT32_MAX, INT32_MAX, INT32_MAX}; }, "2^40"},
+    {"dims overflow",
+     [](Plan& p) {
+       p.buffers[1].dims = {INT32_MAX, INT32_MAX, INT32_MAX};
+     },
+     "2^40"},
     {"bound 2", [](Plan& p) { p.buffers[1].bound = 2; }, "bound is 2"},
     {"bound offset", [](Plan& p) { p.buffers[0].offset = 64; }, "is bound, yet"},
     {"misaligned", [](Plan& p) { p.buffers[2].offset += 32; }, "no multiple of 64"},
@@ -63,9 +67,17 @@ const Case kTextCases[] = {
     {"bound to nothing", [](Plan& p) { p.outputs.pop_back(); }, "3 bound buffers, 2 inputs and outputs"},
     {"read before written", [](Plan& p) { std::swap(p.steps[0], p.steps[1]); }, "before any step wrote it"},
     {"written twice", [](Plan& p) { op<Norm>(p, 5).out = 1; }, "a second time"},
-    {"writes an input", [](Plan& p) { p.inputs.push_back({"x", 1}), p.buffers[1].bound = 1, p.buffers[1].offset = 0; }, "a second time"},
+    {"writes an input",
+     [](Plan& p) {
+       p.inputs.push_back({"x", 1}), p.buffers[1].bound = 1, p.buffers[1].offset = 0;
+     },
+     "a second time"},
     {"output unwritten", [](Plan& p) { p.steps.pop_back(), p.source = {}; }, "output `unit` is written by no step"},
-    {"buffer unwritten", [](Plan& p) { p.buffers.push_back({"loose", DType::f16, {4}, 0, 0}); }, "`loose` is written by no step"},
+    {"buffer unwritten",
+     [](Plan& p) {
+       p.buffers.push_back({"loose", DType::f16, {4}, 0, 0});
+     },
+     "`loose` is written by no step"},
     {"overlap", [](Plan& p) { p.buffers[3].offset = p.buffers[2].offset; }, "overlaps `h`"},
     {"overlap behind", [](Plan& p) { p.buffers[3].offset = 64; }, "overlaps"},
     {"overlap with x", [](Plan& p) { p.buffers[4].offset = 0; }, "overlaps `x`"},
@@ -126,12 +138,17 @@ const Case kImageCases[] = {
     {"patch does not tile", [](Plan& p) { op<PatchEmbed>(p, 0).patch = 4; }, "do not tile"},
     {"channels", [](Plan& p) { op<PatchEmbed>(p, 0).channels = 4; }, "pixels"},
     {"height and width", [](Plan& p) { std::swap(op<PatchEmbed>(p, 0).height, op<PatchEmbed>(p, 0).width); }, "pixels"},
-    {"pixel dims", [](Plan& p) { p.buffers[0].dims = {18, 4}; }, "pixels are not [3, 6, 4]"},
+    {"pixel dims",
+     [](Plan& p) {
+       p.buffers[0].dims = {18, 4};
+     },
+     "pixels are not [3, 6, 4]"},
     {"no class token", [](Plan& p) { op<PatchEmbed>(p, 0).class_token = kNoId; }, "out `x` has dims"},
     {"patch scale", [](Plan& p) { op<PatchEmbed>(p, 0).scale = 2; }, "only e4m3 weights are scaled"},
     {"patch weight", [](Plan& p) { op<PatchEmbed>(p, 0).weight = 1; }, "weight `b_patch`"},
     {"residual is a", [](Plan& p) { op<Gemm>(p, 3).residual = op<Gemm>(p, 3).a; }, "residual `f` is e4m3"},
-    {"channel scale data", [](Plan& p) { p.weight_bytes[op<Gemm>(p, 3).channel_scale] = p.weight_bytes[op<Gemm>(p, 3).weight].first(64); }, "channel_scale is"},
+    {"channel scale data", [](Plan& p) { p.weight_bytes[op<Gemm>(p, 3).channel_scale] = p.weight_bytes[op<Gemm>(p, 3).weight].first(64); },
+     "channel_scale is"},
     {"out over a residual in use", [](Plan& p) { p.buffers[4].offset = 64; }, "overlaps `x`"},
 };
 
@@ -170,7 +187,7 @@ TEST(Validate, AcceptsWhatIsAllowed) {
   plan.source = {};
   plan.processor_sha256 = std::string(64, 'a');
   EXPECT_EQ(reason(plan), "");
-  plan.inputs.push_back({"attention_mask", 9});     // an input that no step reads
+  plan.inputs.push_back({"attention_mask", 9});  // an input that no step reads
   plan.buffers.push_back({"attention_mask", DType::i64, {5}, 0, 1});
   EXPECT_EQ(reason(plan), "");
 }

@@ -13,7 +13,8 @@ class Engine {
   // Reads and validates the file, then as make(). Throws Error{kIo, kInvalid, kUnsupported}.
   static std::shared_ptr<const Engine> load(const std::filesystem::path& path, const Backend& backend, const PrepareOptions& options = {});
   // For a plan just built. The plan must be valid (plan/validate.h).
-  static std::shared_ptr<const Engine> make(std::shared_ptr<const plan::Plan> plan, const Backend& backend, const PrepareOptions& options = {});
+  static std::shared_ptr<const Engine> make(std::shared_ptr<const plan::Plan> plan, const Backend& backend,
+                                            const PrepareOptions& options = {});
 
   const plan::Plan& plan() const { return *plan_; }
   const Executable& executable() const { return *executable_; }

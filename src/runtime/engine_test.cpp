@@ -20,7 +20,8 @@ struct FakeContext : Context {
   void run(int64_t batch, std::span<const void* const> inputs, std::span<void* const> outputs, const StepHook* hook) override {
     runs += 1;
     for (size_t i = 0; i < outputs.size(); ++i)  // marks what it wrote with the number of the output
-      std::memset(outputs[i], static_cast<int>(i + 1), static_cast<size_t>(batch) * plan::bytes_per_item(plan.buffers[plan.outputs[i].buffer]));
+      std::memset(outputs[i], static_cast<int>(i + 1),
+                  static_cast<size_t>(batch) * plan::bytes_per_item(plan.buffers[plan.outputs[i].buffer]));
     first_input = inputs[0];
     if (hook) (*hook)({0, 0, batch, 1.0});
   }
@@ -51,8 +52,11 @@ struct FakeBackend : Backend {
 class SessionTest : public ::testing::Test {
  protected:
   SessionTest()
-      : engine(Engine::make(std::make_shared<plan::Plan>(plan::testing::text_plan()), FakeBackend{})), session(engine), ids(3 * 5, 7),
-        embeds(3 * 6), unit(3 * 6) {}
+      : engine(Engine::make(std::make_shared<plan::Plan>(plan::testing::text_plan()), FakeBackend{})),
+        session(engine),
+        ids(3 * 5, 7),
+        embeds(3 * 6),
+        unit(3 * 6) {}
   std::string refusal(int64_t batch, std::vector<TensorView> in, std::vector<TensorView> out) {
     try {
       session.run(batch, in, out);
@@ -97,7 +101,8 @@ TEST_F(SessionTest, BindsByNameInAnyOrderAndByPosition) {
 TEST_F(SessionTest, RefusesWrongTensors) {
   EXPECT_THAT(refusal(3, {}, {out0(), out1()}), HasSubstr("0 inputs given, the engine has 1: `input_ids`"));
   EXPECT_THAT(refusal(3, {in()}, {out0()}), HasSubstr("1 outputs given, the engine has 2: `text_embeds`, `unit`"));
-  EXPECT_THAT(refusal(3, {TensorView::of("ids", ids)}, {out0(), out1()}), HasSubstr("the engine has no input `ids`\n  fix: it has `input_ids`"));
+  EXPECT_THAT(refusal(3, {TensorView::of("ids", ids)}, {out0(), out1()}),
+              HasSubstr("the engine has no input `ids`\n  fix: it has `input_ids`"));
   EXPECT_THAT(refusal(3, {in()}, {out0(), out0()}), HasSubstr("output `text_embeds` is given twice"));
   EXPECT_THAT(refusal(3, {in()}, {out0(), nameless(out1())}), HasSubstr("some outputs have names"));
   EXPECT_THAT(refusal(2, {in()}, {out0(), out1()}), HasSubstr("input `input_ids` has 120 bytes; 2 items of 40 are 80 bytes"));
@@ -126,7 +131,8 @@ TEST_F(SessionTest, RefusesWrongBatches) {
 }
 
 TEST_F(SessionTest, BatchZeroDoesNothingButCheckNames) {
-  const TensorView empty_in{"input_ids", DType::i64, nullptr, 0}, a{"text_embeds", DType::f16, nullptr, 0}, b{"unit", DType::f16, nullptr, 0};
+  const TensorView empty_in{"input_ids", DType::i64, nullptr, 0}, a{"text_embeds", DType::f16, nullptr, 0},
+      b{"unit", DType::f16, nullptr, 0};
   EXPECT_EQ(refusal(0, {empty_in}, {a, b}), "");
   EXPECT_THAT(refusal(0, {empty_in}, {a, a}), HasSubstr("twice"));
   EXPECT_THAT(refusal(0, {in()}, {a, b}), HasSubstr("120 bytes"));

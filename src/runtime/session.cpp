@@ -35,7 +35,8 @@ void check_view(const TensorInfo& info, const TensorView& view, int64_t batch, c
 void match(std::span<const TensorInfo> infos, std::span<const TensorView> views, int64_t batch, const char* role,
            std::span<const TensorView*> bound) {
   for (auto& entry : bound) entry = nullptr;
-  if (views.size() != infos.size()) fail(Code::kInvalid, "{} {}s given, the engine has {}: {}", views.size(), role, infos.size(), names_of(infos));
+  if (views.size() != infos.size())
+    fail(Code::kInvalid, "{} {}s given, the engine has {}: {}", views.size(), role, infos.size(), names_of(infos));
   for (size_t v = 0; v < views.size(); ++v) {
     size_t i = v;
     if (views[v].name.empty() != views[0].name.empty()) fail(Code::kInvalid, "some {}s have names and some have not", role);
@@ -68,8 +69,11 @@ int64_t id_at(const TensorView& view, size_t i) {
 }  // namespace
 
 Session::Session(std::shared_ptr<const Engine> engine)
-    : engine_(std::move(engine)), context_(engine_->executable().new_context()), bound_(engine_->inputs().size() + engine_->outputs().size()),
-      inputs_(engine_->inputs().size()), outputs_(engine_->outputs().size()) {
+    : engine_(std::move(engine)),
+      context_(engine_->executable().new_context()),
+      bound_(engine_->inputs().size() + engine_->outputs().size()),
+      inputs_(engine_->inputs().size()),
+      outputs_(engine_->outputs().size()) {
   const plan::Plan& plan = engine_->plan();
   for (const plan::Step& step : plan.steps) {
     const auto* embed = std::get_if<plan::Embed>(&step.op);

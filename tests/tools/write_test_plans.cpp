@@ -22,7 +22,8 @@ void write_case(const plan::Plan& plan, const std::filesystem::path& dir) {
   const auto engine = runtime::Engine::make(std::make_shared<plan::Plan>(plan), *oracle::make_backend());
   const TensorInfo& in = engine->inputs().at(0);
   HostTensor input(in.dtype, {kBatch, static_cast<int64_t>(in.bytes_per_item / size_of(in.dtype))});
-  for (int64_t i = 0; i < input.count(); ++i) is_integer(in.dtype) ? input.set_int(i, i % 11) : input.set(i, 0.01 * static_cast<double>(i % 97) - 0.5);
+  for (int64_t i = 0; i < input.count(); ++i)
+    is_integer(in.dtype) ? input.set_int(i, i % 11) : input.set(i, 0.01 * static_cast<double>(i % 97) - 0.5);
   write_bytes(dir / (plan.name + ".bin"), input.bytes());
   std::vector<std::vector<std::byte>> memory;
   std::vector<TensorView> outputs;
