@@ -18,6 +18,8 @@ namespace {
 
 using namespace lowering;
 
+constexpr size_t kListed = 12;  // uncovered nodes an error names
+
 void place_inputs(Lowering& l) {
   for (const ValueId id : l.graph.inputs) {
     const Value& value = l.graph.value(id);
@@ -60,20 +62,22 @@ void cover_index_arithmetic(Lowering& l) {
   }
 }
 
-// Everything must run: what no step covers is named, with the reasons matchers gave.
+// Everything must run: what no step covers is named, nodes with a matcher's reason first.
 void require_full_coverage(const Lowering& l) {
-  std::string message;
-  int count = 0;
+  std::vector<std::string> explained, others;
   for (NodeId id = 0; id < static_cast<NodeId>(l.graph.node_count()); ++id) {
     if (l.covered(id)) continue;
-    if (++count > 12) continue;
     const Node& node = l.graph.node(id);
-    message += fmt::format("\n    `{}` ({})", printable(node.name), node.op.name());
-    if (const auto reasons = l.reasons().find(id); reasons != l.reasons().end()) message += ": " + join(reasons->second, "; ");
+    const std::string line = fmt::format("\n    `{}` ({})", printable(node.name), node.op.name());
+    const auto reasons = l.reasons().find(id);
+    if (reasons == l.reasons().end()) others.push_back(line);
+    else explained.push_back(line + ": " + join(reasons->second, "; "));
   }
+  const size_t count = explained.size() + others.size();
   if (count == 0) return;
-  if (count > 12) message += fmt::format("\n    and {} more", count - 12);
-  throw Error(Code::kUnsupported, fmt::format("{} node(s) match no fused step:{}", count, message),
+  explained.insert(explained.end(), others.begin(), others.end());
+  if (count > kListed) explained.resize(kListed), explained.push_back(fmt::format("\n    and {} more", count - kListed));
+  throw Error(Code::kUnsupported, fmt::format("{} node(s) match no fused step:{}", count, join(explained, "")),
               "octet compiles CLIP-like transformer towers; `octet run --reference=onnx` runs any graph node by node");
 }
 

@@ -149,6 +149,8 @@ AttentionMatch match_softmax(const Lowering& l, NodeId id) {
   match.q = trace_head_input(l, scores.inputs[0], {0, 2, 1, 3}, match, "q");
   match.k = trace_head_input(l, scores.inputs[1], {0, 2, 3, 1}, match, "k");
   match.v = trace_head_input(l, v, {0, 2, 1, 3}, match, "v");
+  if (match.q.base == match.k.base || match.k.base == match.v.base || match.q.base == match.v.base)
+    throw No{"q, k and v do not come from three projections"};
   const bool all = match.q.scale && match.k.scale && match.v.scale;
   const bool none = !match.q.scale && !match.k.scale && !match.v.scale;
   if (!all && !none) throw No{"only some of q, k and v are quantized"};

@@ -17,10 +17,10 @@ std::vector<double> sorted_latencies(const Timing& timing) {
   return ms;
 }
 
-// trtexec: exclude = (int)((1 - p/100) * N); the value at max(N - 1 - exclude, 0) of the ascending times.
+// trtexec: exclude = (int)((1 - p/100) * N) in f32; the value at max(N - 1 - exclude, 0) of the ascending times.
 double percentile(const std::vector<double>& ascending, double p) {
   const auto n = static_cast<int64_t>(ascending.size());
-  const auto exclude = static_cast<int64_t>((1 - p / 100) * static_cast<double>(n));
+  const auto exclude = static_cast<int64_t>((1 - static_cast<float>(p) / 100) * static_cast<float>(n));
   return ascending[static_cast<size_t>(std::max<int64_t>(n - 1 - exclude, 0))];
 }
 
