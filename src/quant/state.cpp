@@ -110,10 +110,10 @@ QuantState read_modelopt_state(const PickleValue& value) {
   if (const PickleValue* version = get(value, "modelopt_version")) out.modelopt_version = version->as_string();
   const PickleValue* state = last_quantizer_state(value);
   if (state == nullptr) return out;
-  for (const auto& [key, quantizer] : state->entries()) {
-    const std::string& name = key.as_string();
+  for (const auto& entry : state->entries()) {
+    const std::string& name = entry.first.as_string();
     with_context([&] { return fmt::format("reading quantizer `{}`", printable(name)); },
-                 [&] { out.by_name.emplace(name, read_quantizer(name, quantizer)); });
+                 [&] { out.by_name.emplace(name, read_quantizer(name, entry.second)); });
   }
   return out;
 }
