@@ -135,5 +135,29 @@ inline void store_pair(void* base, int64_t index, F32x16 a, F32x16 b, int64_t co
   }
 }
 
+// x * Phi(x) within 4 * 2^-24 * |x|; preferred to the template of simd/math.h for its 17 operations instead of 40, no division.
+// The tail Q(|x|) is a polynomial of degree 4 around the nearest of 16 centres i / 2.7358 (minimax, 1.5 * 2^-24 absolute), whose
+// coefficients come by permutation; 0 from 5.3 on, where Q is below 2^-24.
+inline F32x16 gelu_erf(F32x16 x) {
+  alignas(64) static constexpr float kQ[5][16] = {
+      {0.499999996f, 0.35736268f, 0.232379057f, 0.136418711f, 0.0718611612f, 0.0338058398f, 0.0141499633f, 0.00525441702f, 0.00172705891f,
+       0.000501551782f, 0.000128505009f, 2.9014205e-5f, 5.76729735e-6f, 1.00847105e-6f, 1.55024575e-7f, 0},
+      {-0.398941216f, -0.373160612f, -0.305396481f, -0.218680533f, -0.13700387f, -0.0750983241f, -0.0360163679f, -0.0151125911f,
+       -0.00554809142f, -0.00178200884f, -0.00050076376f, -0.000123113964f, -2.64805537e-5f, -4.98293672e-6f, -8.20303866e-7f, 0},
+      {-4.6729482e-5f, 0.0681964218f, 0.111625361f, 0.119894968f, 0.100153476f, 0.0686244001f, 0.0394944791f, 0.0193344279f,
+       0.00811222295f, 0.00293139171f, 0.000915321303f, 0.000247550953f, 5.80901401e-5f, 1.18429229e-5f, 2.09979382e-6f, 0},
+      {0.067208686f, 0.0535979365f, 0.0236903015f, -0.00716834371f, -0.0257269645f, -0.0291351465f, -0.0228340025f, -0.0140048867f,
+       -0.0070301076f, -0.00295177046f, -0.00104960317f, -0.000318549327f, -8.29509383e-5f, -1.8602857e-5f, -3.60285959e-6f, 0},
+      {-0.00451429248f, -0.0161397252f, -0.0227675048f, -0.0178742882f, -0.00722624764f, 0.00186444206f, 0.00589227411f, 0.00569013551f,
+       0.0037556342f, 0.00192216498f, 0.000799263195f, 0.00027630337f, 8.04762517e-5f, 1.99174162e-5f, 4.21320454e-6f, 0}};
+  constexpr float kMagic = 0x1.8p23f;  // the sum's low bits are the index
+  const F32x16 t = min(F32x16::set(15 / 2.735849142f), abs(x)), shifted = fma(t, F32x16::set(2.735849142f), F32x16::set(kMagic));
+  const F32x16 d = fnma(shifted - F32x16::set(kMagic), F32x16::set(1 / 2.735849142f), t);
+  const auto coefficient = [&](int i) { return F32x16{_mm512_permutexvar_ps(_mm512_castps_si512(shifted.v), _mm512_load_ps(kQ[i]))}; };
+  F32x16 tail = coefficient(4);
+  for (int i = 3; i >= 0; --i) tail = fma(tail, d, coefficient(i));
+  return x * F32x16{_mm512_mask_sub_ps(tail.v, _mm512_cmp_ps_mask(x.v, _mm512_setzero_ps(), _CMP_NLT_UQ), _mm512_set1_ps(1.f), tail.v)};
+}
+
 }  // namespace
 }  // namespace octet::cpu

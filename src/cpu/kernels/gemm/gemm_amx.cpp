@@ -113,7 +113,7 @@ class FinishQueue {
     SumBlock& block = *head_;
     const int64_t left = block.rows - done_;
     if (rows > left) rows = left;
-    finish_(args_, block.sums + done_ * kAmxBlock, kAmxBlock, block.row + done_, rows, block.col);
+    finish_(args_, block.sums + done_ * kAmxBlock, kAmxBlock, block.row + done_, rows, block.col, done_ == 0, rows == left);
     done_ += rows;
     if (rows != left) return;
     done_ = 0;

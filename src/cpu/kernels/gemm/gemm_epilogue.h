@@ -15,8 +15,9 @@ struct FinishArgs {
   int64_t n;
   GemmFactors factors;
 };
-// Finishes rows [row, row + rows) x columns [col, col + 2 * V::kLanes) cut at n, from sums at c with `stride` floats between rows.
-using FinishRows = void (*)(const FinishArgs& args, const float* c, int64_t stride, int64_t row, int64_t rows, int64_t col);
+// Finishes rows [row, row + rows) x columns [col, col + 2 * V::kLanes) cut at n, from sums at c (overwritten) with `stride` floats
+// between rows. A block may be finished in several calls, in order: `first` and `last` say where its ends are.
+using FinishRows = void (*)(const FinishArgs& args, float* c, int64_t stride, int64_t row, int64_t rows, int64_t col, bool first, bool last);
 
 template <Act kAct, class V>
 inline V activate(V x) {
@@ -26,23 +27,41 @@ inline V activate(V x) {
   return x;
 }
 
+template <class V>
+inline V scaled(const GemmFactors& f, const float* c, int64_t column) {
+  return fma(V::load(c), V::load(f.scale + column), V::load(f.shift + column));
+}
+template <class V, Act kAct>
+inline void activate_row(const GemmFactors& f, float* c, int64_t column) {
+  for (int v = 0; v < 2; ++v) activate<kAct>(scaled<V>(f, c + v * V::kLanes, column + v * V::kLanes)).store(c + v * V::kLanes);
+}
 template <class V, Act kAct, DType kOut, bool kResidual>
-void finish_rows(const FinishArgs& args, const float* c, int64_t stride, int64_t row, int64_t rows, int64_t col) {
+inline void store_row(const FinishArgs& args, const float* c, int64_t row, int64_t col) {
   const GemmFactors& f = args.factors;
-  for (int64_t r = 0; r < rows; ++r) {
-    V y[2];
-    const int64_t index = (row + r) * args.n + col, local = col - f.first;
-    for (int v = 0; v < 2; ++v) {
-      const int64_t at = local + v * V::kLanes;
-      y[v] = activate<kAct>(fma(V::load(c + r * stride + v * V::kLanes), V::load(f.scale + at), V::load(f.shift + at)));
-      if constexpr (kResidual) {
-        const V residual = load_as(kOut, args.residual, index + v * V::kLanes, V::first(args.n - col - v * V::kLanes));
-        y[v] = (kAct == Act::kNone ? y[v] + residual : fma(y[v], V::load(f.gain + at), residual)) * V::load(f.last + at);
-      } else if constexpr (kAct != Act::kNone) {
-        y[v] = y[v] * V::load(f.gain + at);
-      }
+  const int64_t index = row * args.n + col;
+  V y[2];
+  for (int v = 0; v < 2; ++v) {
+    const int64_t lane = v * V::kLanes, column = col - f.first + lane;
+    y[v] = kAct == Act::kNone ? scaled<V>(f, c + lane, column) : V::load(c + lane);
+    if constexpr (kResidual) {
+      const V residual = load_as(kOut, args.residual, index + lane, V::first(args.n - col - lane));
+      y[v] = (kAct == Act::kNone ? y[v] + residual : fma(y[v], V::load(f.gain + column), residual)) * V::load(f.last + column);
+    } else if constexpr (kAct != Act::kNone) {
+      y[v] = y[v] * V::load(f.gain + column);
     }
-    store_pair<kOut>(args.out, index, y[0], y[1], args.n - col);
+  }
+  store_pair<kOut>(args.out, index, y[0], y[1], args.n - col);
+}
+
+// Each row is activated while the one before it is rounded and stored: two short chains of dependent operations instead of a long
+// one, which would fill the scheduler and hold up the tile loads behind it (measured: docs/kernels/gemm.md).
+template <class V, Act kAct, DType kOut, bool kResidual>
+void finish_rows(const FinishArgs& args, float* c, int64_t stride, int64_t row, int64_t rows, int64_t col, bool first, bool last) {
+  const int64_t column = col - args.factors.first;
+  if (kAct != Act::kNone && first) activate_row<V, kAct>(args.factors, c, column);
+  for (int64_t r = 0; r < rows; ++r, c += stride) {
+    if (kAct != Act::kNone && (r + 1 < rows || !last)) activate_row<V, kAct>(args.factors, c + stride, column);
+    store_row<V, kAct, kOut, kResidual>(args, c, row + r, col);
   }
 }
 

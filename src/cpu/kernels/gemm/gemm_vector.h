@@ -49,7 +49,7 @@ class VectorGemm {
         for (int64_t r = 0; r < rows; ++r) arithmetic_.widen_a(p_, args_.a, row + r, unit, count, a_ + r * kVectorSlice);
         for (int64_t col = col_begin; col < col_end; col += kColumns, sums += kRows * kColumns) {
           run_block(rows, w_ + (col - col_begin) * kVectorSlice, count, unit == 0, sums);
-          if (unit + count == units) finish_(finish_args_, sums, kColumns, row, rows, col);
+          if (unit + count == units) finish_(finish_args_, sums, kColumns, row, rows, col, true, true);
         }
       }
     }
