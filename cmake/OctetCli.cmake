@@ -1,8 +1,20 @@
 # The compiler (src/*.cpp over every folder) and the command line over it.
 file(GLOB compiler_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.cpp)
+set(compiler_tests ${compiler_sources})
+list(FILTER compiler_sources EXCLUDE REGEX "_test\\.cpp$")
+list(FILTER compiler_tests INCLUDE REGEX "_test\\.cpp$")
 add_library(octet_compiler STATIC ${compiler_sources})
 target_link_libraries(octet_compiler PUBLIC octet_frontends octet_passes octet_lower octet_cpu octet_oracle octet_interp octet_profile
                       octet_text octet_image)
+
+if(OCTET_TESTS)
+  find_package(GTest REQUIRED)
+  add_executable(compiler_test ${compiler_tests})
+  target_link_libraries(compiler_test PRIVATE octet_compiler GTest::gtest_main GTest::gmock)
+  target_compile_definitions(compiler_test PRIVATE OCTET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" OCTET_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  add_test(NAME unit.compiler COMMAND compiler_test)
+  set_tests_properties(unit.compiler PROPERTIES LABELS unit TIMEOUT 300)
+endif()
 
 file(GLOB cli_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/octet/*.cpp)
 add_executable(octet_cli ${cli_sources})
@@ -11,3 +23,19 @@ target_link_libraries(octet_cli PRIVATE octet_compiler octet_cli11 octet_json)
 # All but glibc is static, so that the binary runs on a bare Debian 12.
 target_link_options(octet_cli PRIVATE -static-libgcc -static-libstdc++)
 install(TARGETS octet_cli RUNTIME)
+
+# Man page and completions, printed by the program from its own options.
+include(GNUInstallDirs)
+function(octet_help_file name flag directory)
+  set(file ${CMAKE_BINARY_DIR}/help/${name})
+  add_custom_command(OUTPUT ${file} COMMAND octet_cli ${flag} > ${file} DEPENDS octet_cli)
+  set_property(GLOBAL APPEND PROPERTY OCTET_HELP_FILES ${file})
+  install(FILES ${file} DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/${directory})
+endfunction()
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/help)
+octet_help_file(octet.1 --print-man man/man1)
+octet_help_file(octet --print-completion=bash bash-completion/completions)
+octet_help_file(_octet --print-completion=zsh zsh/site-functions)
+octet_help_file(octet.fish --print-completion=fish fish/vendor_completions.d)
+get_property(help_files GLOBAL PROPERTY OCTET_HELP_FILES)
+add_custom_target(octet_help ALL DEPENDS ${help_files})

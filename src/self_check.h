@@ -3,11 +3,14 @@
 #pragma once
 #include <memory>
 
-#include "plan/plan.h"
+#include "runtime/backend.h"
 
 namespace octet {
 
 // Returns how many distinct pairs were checked. Throws Error{kInternal} naming kernel, problem and the first wrong element.
 int self_check(const std::shared_ptr<const plan::Plan>& plan, int threads);
+
+// The same for the kernels of `backend`: at batch 1, with the plan's weights and random inputs, on a few output rows each.
+int self_check(const plan::Plan& plan, const Backend& backend, int threads);
 
 }  // namespace octet

@@ -44,13 +44,17 @@ void DeviceOptions::add_to(CLI::App& app) {
   app.add_option("--cpu-threads", threads, "compute threads (default: every usable core)")->check(CLI::Range(0, 1024));
 }
 
+void DeviceOptions::require_cpu() const {
+  if (device != "cpu") throw Error(Code::kUnsupported, fmt::format("device `{}`: this build runs on the CPU", device), "use --device cpu");
+}
+
 Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const DeviceOptions& options) {
-  if (options.device != "cpu")
-    throw Error(Code::kUnsupported, fmt::format("device `{}`: this build runs on the CPU", options.device), "use --device cpu");
+  options.require_cpu();
   const auto begin = std::chrono::steady_clock::now();
   const auto backend = cpu::make_backend();
   PrepareOptions prepare;
   prepare.threads = options.threads;
+  prepare.chunk = options.chunk;
   Engine engine{plan, backend->prepare(plan, prepare), backend->name(), 0};
   engine.seconds = seconds_since(begin);
   return engine;

@@ -17,7 +17,9 @@ namespace octet::cli {
 struct DeviceOptions {
   std::string device = "cpu";
   int threads = 0;
+  int64_t chunk = 0;                         // PrepareOptions::chunk; no flag: set by subcommands that look into buffers
   void add_to(CLI::App& app);
+  void require_cpu() const;                  // Error{kUnsupported} for any other device
 };
 
 struct Engine {

@@ -6,6 +6,7 @@
 #include "base/version.h"
 #include "base/text.h"
 #include "console.h"
+#include "shell_help.h"
 #include "subcommand.h"
 
 namespace octet::cli {
@@ -37,6 +38,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   bool quiet = false;
   app.add_flag("--quiet,-q", quiet, "no messages and no progress on stderr");
+  add_shell_help(app);
   std::vector<std::pair<CLI::App*, Run>> runs;
   for (const auto& sub : subcommands()) {
     CLI::App* child = app.add_subcommand(std::string(sub.name), std::string(sub.summary));

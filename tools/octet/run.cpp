@@ -6,10 +6,8 @@
 #include "engine_io.h"
 #include "formats/npy.h"
 #include "interp/interp.h"
-#if __has_include("oracle/backend.h")
+#include "npy_inputs.h"
 #include "oracle/backend.h"
-#define HAVE_ORACLE 1
-#endif
 #include "subcommand.h"
 
 namespace octet::cli {
@@ -20,41 +18,6 @@ struct Options {
   std::vector<std::string> inputs;
   DeviceOptions device;
 };
-
-std::map<std::string, HostTensor> read_inputs(const std::vector<std::string>& arguments) {
-  std::map<std::string, HostTensor> tensors;
-  for (const auto& argument : arguments) {
-    const size_t equal = argument.find('=');
-    if (equal == argument.npos || equal == 0) throw Error(Code::kUsage, fmt::format("--input `{}` is not NAME=FILE.npy", printable(argument)));
-    tensors[argument.substr(0, equal)] = read_npy(argument.substr(equal + 1));
-  }
-  return tensors;
-}
-
-// The tensor for input `name`, converted to the type the model takes when that loses nothing but float precision.
-HostTensor take(std::map<std::string, HostTensor>& tensors, const std::string& name, DType dtype, size_t expected) {
-  auto found = tensors.find(name);
-  if (found == tensors.end()) {
-    std::vector<std::string> names;
-    for (const auto& [given, tensor] : tensors) names.push_back(given);
-    throw Error(Code::kUsage, fmt::format("input `{}` is not given (given: {})", name, names.empty() ? "none" : join(names, ", ")), "add --input " + name + "=FILE.npy");
-  }
-  const HostTensor tensor = found->second;
-  tensors.erase(found);
-  if (tensor.rank() != static_cast<int64_t>(expected)) throw Error(Code::kUsage, fmt::format("input `{}` has rank {}, the model takes {}", name, tensor.rank(), expected));
-  if (tensor.dtype() == dtype) return tensor;
-  if (is_float(tensor.dtype()) && is_float(dtype)) return from_f32(dtype, tensor.dims(), to_f32(tensor));
-  if (is_integer(tensor.dtype()) && is_integer(dtype)) {
-    HostTensor out(dtype, tensor.dims());
-    for (int64_t i = 0; i < out.count(); ++i) out.set_int(i, tensor.at_int(i));
-    return out;
-  }
-  throw Error(Code::kUsage, fmt::format("input `{}` is {}, the model takes {}", name, tensor.dtype(), dtype));
-}
-
-void no_leftover(const std::map<std::string, HostTensor>& tensors) {
-  if (!tensors.empty()) throw Error(Code::kUsage, fmt::format("the model has no input `{}`", printable(tensors.begin()->first)));
-}
 
 // numpy has no bf16 or f8: those outputs are written as f32.
 void write_output(const std::filesystem::path& directory, const std::string& name, const HostTensor& tensor) {
@@ -83,23 +46,11 @@ void run_interpreter(const Options& o) {
 void run_plan(const Options& o) {
   const Engine engine = open_engine(o.model, o.device);
   std::shared_ptr<const Executable> executable = engine.executable;
-#ifdef HAVE_ORACLE
-  if (o.reference == "steps") executable = oracle::make_backend()->prepare(engine.plan, {});
-#endif
+  if (o.reference == "steps") executable = oracle::make_backend()->prepare(engine.plan, {.threads = o.device.threads});
   auto given = read_inputs(o.inputs);
-  Tensors tensors;
-  int64_t batch = -1;
-  for (const auto& binding : engine.plan->inputs) {
-    const auto& buffer = engine.plan->buffers[binding.buffer];
-    HostTensor tensor = take(given, binding.name, buffer.dtype, buffer.dims.size() + 1);
-    if (batch < 0) batch = tensor.dims()[0];
-    if (tensor.dims() != dims_at(*engine.plan, binding, batch))
-      throw Error(Code::kUsage, fmt::format("input `{}` is {}, the engine takes [{}]", binding.name, describe(tensor), fmt::join(dims_at(*engine.plan, binding, batch), ",")));
-    tensors.inputs.push_back(std::move(tensor));
-  }
+  Tensors tensors = take_all(given, *engine.plan);
   no_leftover(given);
-  if (batch == 0) throw Error(Code::kUsage, "the inputs hold no item (batch 0)");
-  for (const auto& binding : engine.plan->outputs) tensors.outputs.emplace_back(engine.plan->buffers[binding.buffer].dtype, dims_at(*engine.plan, binding, batch));
+  const int64_t batch = tensors.inputs.at(0).dims()[0];
   const auto context = executable->new_context();
   context->reserve(batch);
   run_engine(engine, *context, batch, tensors);

@@ -1,0 +1,59 @@
+// How far two models that should compute the same lie apart: tensor by tensor, layer by layer, and step by step against the
+// exact reference. What `octet compare` prints. Next: oracle/compare.h (the verdict on one step).
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "oracle/compare.h"
+#include "runtime/backend.h"
+
+namespace octet {
+
+// A tensor seen as rows of `cols` values. scale: one per column for e4m3 codes, or empty (ones).
+struct TensorBytes {
+  DType dtype = DType::f32;
+  std::span<const std::byte> bytes;
+  std::span<const double> scale = {};
+};
+
+// b against a, scales applied. A NaN equals a NaN; any other pair with a value that is not finite counts in `not_finite` and
+// nowhere else but `differing`.
+struct Difference {
+  int64_t elements = 0, differing = 0;         // differing: values that are not equal
+  int64_t not_finite = 0;
+  bool codes = false;                          // both are e4m3 with the same scales: `differing` counts codes
+  double max_abs = 0;
+  double mean_cosine = 1, min_cosine = 1;      // over the rows; two zero rows agree, one alone has 0
+  double sqnr_db = 0;                          // 10 log10(sum a^2 / sum (a - b)^2); infinite for equality
+  double differing_percent() const { return elements == 0 ? 0 : 100.0 * static_cast<double>(differing) / static_cast<double>(elements); }
+};
+// Both of the same number of elements, a multiple of cols. dtypes: f32, f16, bf16, e4m3.
+Difference compare_tensors(const TensorBytes& a, const TensorBytes& b, int64_t cols);
+
+// Runs the plan step by step and shows what each one wrote, at once: later steps reuse the memory. `context` must be prepared with
+// PrepareOptions::chunk = -1. inputs: parallel to plan.inputs.
+using StepVisitor = std::function<void(size_t step, std::span<const std::byte> output)>;
+void walk_steps(const plan::Plan& plan, Context& context, std::span<const void* const> inputs, int64_t batch, const StepVisitor& visit);
+
+struct LayerDifference {
+  std::string name;                            // of the buffer: the ONNX tensor
+  std::string step_a, step_b;
+  DType a, b;
+  Difference difference;
+};
+struct LayerReport {
+  std::vector<LayerDifference> layers;         // buffers of equal name and dims, in the order of b's steps
+  std::vector<std::string> only_a, only_b;     // names of those without a partner
+};
+// One engine, prepared with PrepareOptions::chunk = -1, and its inputs.
+struct Side {
+  const plan::Plan& plan;
+  Context& context;
+  std::span<const void* const> inputs;
+};
+// Keeps all of a's buffers that b has too in memory. Where an FP8 engine folds the attention's scale into q and k, it is taken
+// out again.
+LayerReport compare_layers(const Side& a, const Side& b, int64_t batch);
+
+}  // namespace octet

@@ -1,0 +1,39 @@
+// What octet compare found, as text and as JSON, and which gates it fails.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compare.h"
+
+namespace octet::cli {
+
+struct Gates {
+  std::optional<double> min_cosine;     // least mean cosine over rows of every tensor or step compared
+  std::optional<double> max_code_diff;  // per cent of a tensor's FP8 codes
+};
+struct ForcedStep {
+  std::string name, kernel;
+  DType out;
+  oracle::StepVerdict verdict;
+};
+struct ForcedEngine {
+  std::string path;
+  std::vector<ForcedStep> steps;
+};
+struct CompareReport {
+  std::string a, b, device, inputs;     // inputs: random | given
+  int64_t batch = 0;
+  std::vector<LayerDifference> outputs;
+  LayerReport layers;
+  std::vector<ForcedEngine> forced;
+};
+
+// One line for each gate that fails. Elements that no rounding explains fail always.
+std::vector<std::string> failures_of(const CompareReport& report, const Gates& gates);
+std::string to_text(const CompareReport& report);
+// {schema "octet.compare/1", a, b, device, inputs, batch, passed, failures [], outputs [], layers [], only_a [], only_b [], forced [{engine,
+// steps []}]}. sqnr_db is null where nothing differs; code_differences is null where A and B are not both e4m3 of one scale.
+std::string to_json(const CompareReport& report, const std::vector<std::string>& failures);
+
+}  // namespace octet::cli
