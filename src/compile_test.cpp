@@ -1,4 +1,4 @@
-// Lowering on small graphs in text form: what folds into a step, what is refused and with which reason. Every plan is validated.
+// Passes and lowering together, on small graphs in text form: what folds into a step, what is refused and why. Every plan is validated.
 #include "lower/lower.h"
 
 #include <gmock/gmock.h>
