@@ -13,6 +13,7 @@ namespace {
 
 struct F32x4 {
   static constexpr int kLanes = 4;
+  static constexpr float kE4m3Unit = 1;  // store_pair<e4m3> takes values as they are
   using Mask = __m128;  // all bits of a lane or none
   __m128 v;
 
@@ -167,6 +168,13 @@ inline void store_as(DType type, void* base, int64_t index, F32x4 x, __m128 m) {
   store4_as(type, four, x);
   for (size_t i = 0; i < 4; ++i)
     if (mask >> i & 1) std::memcpy(p + i * bytes, four + i * bytes, bytes);
+}
+
+// The first `count` of 8 consecutive elements.
+template <DType kType>
+inline void store_pair(void* base, int64_t index, F32x4 a, F32x4 b, int64_t count) {
+  store_as(kType, base, index, a, F32x4::first(count));
+  store_as(kType, base, index + 4, b, F32x4::first(count - 4));
 }
 
 }  // namespace
