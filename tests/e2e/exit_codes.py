@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Exit codes and messages of the CLI: 2 usage (with the near miss), 3 an invalid file, 4 an unsupported one, 5 a missing file; each
-names what it speaks of, and none prints a result."""
+"""Exit codes and messages of the CLI: 2 usage (with the near miss), 3 an invalid file, 4 an unsupported one, 5 a missing file, 6 a
+gate that failed; each names what it speaks of."""
 import numpy as np
 import onnx
 from common import MODEL, running
@@ -36,7 +36,7 @@ def ill_typed_onnx(run, path):
 with running(__doc__) as run:
     image, plan, scratch = run.onnx("fp8", "image"), run.plan("fp8", "image"), run.scratch
     run.check(run.octet("--version").stdout.startswith("octet "), "--version")
-    for sub in ("export", "check", "exec", "run", "eval", "synth", "demo"):
+    for sub in ("export", "check", "exec", "run", "inspect", "eval", "compare", "support", "synth", "demo"):
         run.check("Example" in run.octet(sub, "--help").stdout, f"{sub} --help has an example")
     refused(run, "misspelt subcommand", 2, ["exprt", "did you mean `export`?"], "exprt")
     refused(run, "no subcommand", 2, ["fix:"])
@@ -69,3 +69,6 @@ with running(__doc__) as run:
     refused(run, "batch 0", 2, ["batch 0"], "run", plan, "--input", f"pixel_values={scratch / 'none.npy'}")
     refused(run, "a token id outside the vocabulary", 3, ["vocabulary", "49408"], "run", run.plan("fp8", "text"), "--input", f"input_ids={scratch / 'ids.npy'}")
     refused(run, "an input file that is missing", 5, ["nowhere.npy"], "run", plan, "--input", f"pixel_values={scratch / 'nowhere.npy'}")
+    gate = ["compare", run.plan("fp16", "image"), plan, "--input", f"pixel_values={scratch / 'x.npy'}", "--quiet", "--min-cosine"]
+    run.check(run.octet(*gate, "0.9", code=None).returncode == 0, "compare --min-cosine 0.9: FP8 against FP16 passes")
+    refused(run, "compare --min-cosine 1: FP8 against FP16", 6, ["image_embeds"], *gate, "1")
