@@ -9,9 +9,12 @@ foreach(name ${folders})
     target_link_libraries(${name}_test PRIVATE octet_${name} GTest::gtest_main GTest::gmock)
     target_compile_definitions(${name}_test PRIVATE OCTET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" OCTET_BINARY_DIR="${CMAKE_BINARY_DIR}")
     add_test(NAME unit.${name} COMMAND ${name}_test)
-    set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 300)
+    set_tests_properties(unit.${name} PROPERTIES LABELS "unit;tiny" TIMEOUT 300)
   endif()
 endforeach()
+
+# Seconds each: `./dev test tiny` leaves them out.
+set_tests_properties(unit.base unit.cpu PROPERTIES LABELS unit)
 
 # The API's tests judge the CPU backend by the oracle.
 if(TARGET api_test)
@@ -33,4 +36,4 @@ include(OctetE2e)
 
 # The examples against an installed tree, and the symbols of the libraries.
 add_test(NAME install.runtime COMMAND ${CMAKE_SOURCE_DIR}/tests/install/run.sh ${CMAKE_BINARY_DIR} $<TARGET_FILE:write_test_plans>)
-set_tests_properties(install.runtime PROPERTIES LABELS install TIMEOUT 300)
+set_tests_properties(install.runtime PROPERTIES LABELS install TIMEOUT 300 ENVIRONMENT CMAKE_GENERATOR=Ninja)
