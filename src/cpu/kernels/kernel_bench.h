@@ -1,6 +1,8 @@
 // What the kernel benchmarks share: options, memory, and the timing of one run over a pool. Benchmark code only; prints to stdout.
 //   NAME_bench [--kernel=SUBSTRING] [--threads=N] [--seconds=S] PROBLEM...      PROBLEM as in octet's reports (plan::problem_of)
 #pragma once
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -33,22 +35,31 @@ inline AlignedBytes random_values(DType dtype, int64_t count, float deviation) {
   return bytes;
 }
 
-// Median and best seconds of body(thread) over the pool; at least five runs.
+inline double cpu_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+// Median and best time of body(thread) over the pool, at least five runs; and the best CPU time a thread, which is what to compare
+// on a machine that does other work.
 template <class Body>
 void time_kernel(std::string_view name, const Options& options, double work, const char* unit, Body&& body) {
   ThreadPool pool(options.threads);
   std::vector<double> times;
-  double total = 0;
+  double total = 0, best_cpu = 1e9;
   while (total < options.seconds || times.size() < 5) {
     const auto start = std::chrono::steady_clock::now();
+    const double cpu = cpu_seconds();
     pool.run(body);
     times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best_cpu = std::min(best_cpu, (cpu_seconds() - cpu) / options.threads);
     total += times.back();
   }
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2];
-  std::printf("  %-36s %9.3f ms median  %9.3f best  %8.3f %s\n", std::string(name).c_str(), median * 1e3, times[0] * 1e3,
-              work / median * 1e-9, unit);
+  std::printf("  %-36s %9.3f ms median  %9.3f best  %9.3f cpu  %8.3f %s\n", std::string(name).c_str(), median * 1e3, times[0] * 1e3,
+              best_cpu * 1e3, work / median * 1e-9, unit);
   std::fflush(stdout);
 }
 

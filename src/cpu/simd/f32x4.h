@@ -14,7 +14,7 @@ namespace {
 struct F32x4 {
   static constexpr int kLanes = 4;
   static constexpr float kE4m3Unit = 1;  // store_pair<e4m3> takes values as they are
-  using Mask = __m128;  // all bits of a lane or none
+  using Mask = __m128;                   // all bits of a lane or none
   __m128 v;
 
   static F32x4 zero() { return {_mm_setzero_ps()}; }
@@ -141,11 +141,16 @@ inline F32x4 load4_as(DType type, const uint8_t* p) {
 }
 inline void store4_as(DType type, uint8_t* p, F32x4 x) {
   if (type == DType::f32) return x.store(reinterpret_cast<float*>(p));
-  alignas(16) uint32_t codes[4];
-  const __m128i code = type == DType::f16 ? encode_f16x4(x) : type == DType::bf16 ? encode_bf16x4(x) : encode_e4m3x4(x);
-  _mm_store_si128(reinterpret_cast<__m128i*>(codes), code);
-  const size_t bytes = type == DType::e4m3 ? 1 : 2;
-  for (size_t i = 0; i < 4; ++i) std::memcpy(p + i * bytes, &codes[i], bytes);
+  if (type == DType::e4m3) {
+    const __m128i codes = _mm_packs_epi32(encode_e4m3x4(x), _mm_setzero_si128());  // below 256: no saturation
+    const int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(codes, codes));
+    std::memcpy(p, &four, 4);
+    return;
+  }
+  const __m128i codes = type == DType::f16 ? encode_f16x4(x) : encode_bf16x4(x);
+  const __m128i halves = _mm_srai_epi32(_mm_slli_epi32(codes, 16), 16);  // as signed, which the pack does not saturate
+  const int64_t four = _mm_cvtsi128_si64(_mm_packs_epi32(halves, halves));
+  std::memcpy(p, &four, 8);
 }
 
 // Lanes of an array of `type` (f32, f16, bf16, e4m3) as f32, and back with one rounding. Masked lanes read 0 and are not touched.

@@ -79,13 +79,19 @@ inline float exponentiate(float* s, int64_t valid, int64_t padded, float largest
   return sum_of(sum + e);
 }
 
-// out[i] = round(o[i] * factor)
-inline void finish_row(const AttentionProblem& p, const float* o, float factor, void* out, int64_t index) {
+// out[d] = round(o[d] * factor) for head_dim values; o is readable up to a whole number of vector pairs.
+template <DType kType>
+inline void finish_row_as(const float* o, int64_t head_dim, float factor, void* out, int64_t index) {
   using V = Native;
-  for (int64_t d = 0; d < p.head_dim; d += V::kLanes) {
-    const auto mask = V::first(p.head_dim - d);
-    store_as(p.out, out, index + d, V::load(o + d, mask) * V::set(factor), mask);
-  }
+  const V scale = V::set(kType == DType::e4m3 ? factor * V::kE4m3Unit : factor);
+  for (int64_t d = 0; d < head_dim; d += 2 * V::kLanes)
+    store_pair<kType>(out, index + d, V::load(o + d) * scale, V::load(o + d + V::kLanes) * scale, head_dim - d);
+}
+inline void finish_row(const AttentionProblem& p, const float* o, float factor, void* out, int64_t index) {
+  if (p.out == DType::e4m3) return finish_row_as<DType::e4m3>(o, p.head_dim, factor, out, index);
+  if (p.out == DType::f16) return finish_row_as<DType::f16>(o, p.head_dim, factor, out, index);
+  if (p.out == DType::bf16) return finish_row_as<DType::bf16>(o, p.head_dim, factor, out, index);
+  finish_row_as<DType::f32>(o, p.head_dim, factor, out, index);
 }
 
 }  // namespace

@@ -51,17 +51,19 @@ RowStatistics statistics(const void* x, int64_t begin, int64_t cols, float epsil
 
 template <class V, DType kIn, DType kOut>
 void norm_rows(const NormArgs& a, int64_t cols, int64_t begin, int64_t end) {
+  const V scale = V::set(a.inv_out_scale * (kOut == DType::e4m3 ? V::kE4m3Unit : 1.0f));  // a power of two: exact
   for (int64_t r = begin; r < end; ++r) {
     const RowStatistics s = statistics<V, kIn>(a.x, r * cols, cols, a.epsilon);
-    const V mean = V::set(s.mean), shift = V::set(s.shift), rstd = V::set(s.rstd), scale = V::set(a.inv_out_scale);
-    const auto write = [&](int64_t c, auto mask) __attribute__((always_inline)) {
+    const V mean = V::set(s.mean), shift = V::set(s.shift), rstd = V::set(s.rstd);
+    const auto value = [&](int64_t c, auto mask) __attribute__((always_inline)) {
       const V z = fma(load_as(kIn, a.x, r * cols + c, mask) - mean, rstd, shift);
-      const V y = fma(z, V::load(a.gamma + c, mask), V::load(a.beta + c, mask));
-      store_as(kOut, a.y, r * cols + c, y * scale, mask);
+      return fma(z, V::load(a.gamma + c, mask), V::load(a.beta + c, mask)) * scale;
     };
     int64_t c = 0;
-    for (; c + V::kLanes <= cols; c += V::kLanes) write(c, V::first(V::kLanes));
-    if (c < cols) write(c, V::first(cols - c));
+    for (; c + 2 * V::kLanes <= cols; c += 2 * V::kLanes)
+      store_pair<kOut>(a.y, r * cols + c, value(c, V::first(V::kLanes)), value(c + V::kLanes, V::first(V::kLanes)), 2 * V::kLanes);
+    if (c < cols)
+      store_pair<kOut>(a.y, r * cols + c, value(c, V::first(cols - c)), value(c + V::kLanes, V::first(cols - c - V::kLanes)), cols - c);
   }
 }
 
