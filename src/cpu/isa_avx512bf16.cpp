@@ -10,8 +10,8 @@ double measure_vdpbf16ps_over_fma();
 
 namespace {
 
-constexpr int kSteps = 600;   // of 12 instructions: about 1 us of FMAs
-constexpr int kTrials = 25;   // the fastest of each counts: interruptions only slow down
+constexpr int kSteps = 600;  // of 12 instructions: about 1 us of FMAs
+constexpr int kTrials = 25;  // the fastest of each counts: interruptions only slow down
 
 int64_t now() {
   timespec t;
@@ -20,19 +20,19 @@ int64_t now() {
 }
 
 // Twelve independent chains (latency 4 to 6, two pipes), in fixed registers so that nothing but the instruction is timed.
-#define OCTET_TWELVE(instruction)                                                                                          \
-  instruction " %%zmm12, %%zmm12, %%zmm0\n" instruction " %%zmm12, %%zmm12, %%zmm1\n" instruction " %%zmm12, %%zmm12, %%zmm2\n"   \
-  instruction " %%zmm12, %%zmm12, %%zmm3\n" instruction " %%zmm12, %%zmm12, %%zmm4\n" instruction " %%zmm12, %%zmm12, %%zmm5\n"   \
-  instruction " %%zmm12, %%zmm12, %%zmm6\n" instruction " %%zmm12, %%zmm12, %%zmm7\n" instruction " %%zmm12, %%zmm12, %%zmm8\n"   \
-  instruction " %%zmm12, %%zmm12, %%zmm9\n" instruction " %%zmm12, %%zmm12, %%zmm10\n" instruction " %%zmm12, %%zmm12, %%zmm11\n"
-#define OCTET_CLOBBERS                                                                                                      \
-  "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12"
+#define OCTET_TWELVE(instruction)                                                                                                   \
+  instruction                                                                                                                       \
+      " %%zmm12, %%zmm12, %%zmm0\n" instruction " %%zmm12, %%zmm12, %%zmm1\n" instruction " %%zmm12, %%zmm12, %%zmm2\n" instruction \
+      " %%zmm12, %%zmm12, %%zmm3\n" instruction " %%zmm12, %%zmm12, %%zmm4\n" instruction " %%zmm12, %%zmm12, %%zmm5\n" instruction \
+      " %%zmm12, %%zmm12, %%zmm6\n" instruction " %%zmm12, %%zmm12, %%zmm7\n" instruction " %%zmm12, %%zmm12, %%zmm8\n" instruction \
+      " %%zmm12, %%zmm12, %%zmm9\n" instruction " %%zmm12, %%zmm12, %%zmm10\n" instruction " %%zmm12, %%zmm12, %%zmm11\n"
+#define OCTET_CLOBBERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12"
 
 void fmas() {
-  for (int i = 0; i < kSteps; ++i) __asm__ volatile(OCTET_TWELVE("vfmadd231ps") ::: OCTET_CLOBBERS);
+  for (int i = 0; i < kSteps; ++i) __asm__ volatile(OCTET_TWELVE("vfmadd231ps")::: OCTET_CLOBBERS);
 }
 void dots() {
-  for (int i = 0; i < kSteps; ++i) __asm__ volatile(OCTET_TWELVE("vdpbf16ps") ::: OCTET_CLOBBERS);
+  for (int i = 0; i < kSteps; ++i) __asm__ volatile(OCTET_TWELVE("vdpbf16ps")::: OCTET_CLOBBERS);
 }
 void clear() {  // before: a leftover subnormal could cost an assist; after: no dirty upper halves stay behind
   __asm__ volatile("vzeroall" ::: OCTET_CLOBBERS, "xmm13", "xmm14", "xmm15");

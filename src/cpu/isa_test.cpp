@@ -18,8 +18,7 @@ TEST(Isa, LadderIsNested) {
 
 TEST(Isa, ForcingCapsTheLadderOrRefuses) {
   uint32_t below = kPortable;
-  const std::pair<const char*, uint32_t> ladder[] = {
-      {"avx2", kAvx2}, {"avx512", kAvx512}, {"avx512bf16", kAvx512Bf16}, {"amx", kAmx}};
+  const std::pair<const char*, uint32_t> ladder[] = {{"avx2", kAvx2}, {"avx512", kAvx512}, {"avx512bf16", kAvx512Bf16}, {"amx", kAmx}};
   for (const auto& [name, bit] : ladder) {
     below |= bit;
     try {

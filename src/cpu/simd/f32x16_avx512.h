@@ -107,19 +107,27 @@ inline __m256i encode_e4m3x32_scaled(F32x16 a, F32x16 b) {
 inline F32x16 load_as(DType type, const void* base, int64_t index, __mmask16 m) {
   const auto* bytes = static_cast<const uint8_t*>(base);
   switch (type) {
-    case DType::f32: return {_mm512_maskz_loadu_ps(m, bytes + index * 4)};
-    case DType::f16: return decode_f16x16(_mm256_maskz_loadu_epi16(m, bytes + index * 2));
-    case DType::bf16: return decode_bf16x16(_mm256_maskz_loadu_epi16(m, bytes + index * 2));
-    default: return decode_e4m3x16(_mm_maskz_loadu_epi8(m, bytes + index));
+    case DType::f32:
+      return {_mm512_maskz_loadu_ps(m, bytes + index * 4)};
+    case DType::f16:
+      return decode_f16x16(_mm256_maskz_loadu_epi16(m, bytes + index * 2));
+    case DType::bf16:
+      return decode_bf16x16(_mm256_maskz_loadu_epi16(m, bytes + index * 2));
+    default:
+      return decode_e4m3x16(_mm_maskz_loadu_epi8(m, bytes + index));
   }
 }
 inline void store_as(DType type, void* base, int64_t index, F32x16 x, __mmask16 m) {
   auto* bytes = static_cast<uint8_t*>(base);
   switch (type) {
-    case DType::f32: return _mm512_mask_storeu_ps(bytes + index * 4, m, x.v);
-    case DType::f16: return _mm256_mask_storeu_epi16(bytes + index * 2, m, encode_f16x16(x));
-    case DType::bf16: return _mm256_mask_storeu_epi16(bytes + index * 2, m, encode_bf16x16(x));
-    default: return _mm_mask_storeu_epi8(bytes + index, m, encode_e4m3x16(x));
+    case DType::f32:
+      return _mm512_mask_storeu_ps(bytes + index * 4, m, x.v);
+    case DType::f16:
+      return _mm256_mask_storeu_epi16(bytes + index * 2, m, encode_f16x16(x));
+    case DType::bf16:
+      return _mm256_mask_storeu_epi16(bytes + index * 2, m, encode_bf16x16(x));
+    default:
+      return _mm_mask_storeu_epi8(bytes + index, m, encode_e4m3x16(x));
   }
 }
 
@@ -127,8 +135,10 @@ inline void store_as(DType type, void* base, int64_t index, F32x16 x, __mmask16 
 template <DType kType>
 inline void store_pair(void* base, int64_t index, F32x16 a, F32x16 b, int64_t count) {
   if constexpr (kType == DType::e4m3) {
-    const __mmask32 m = count >= 32 ? ~0u : (1u << count) - 1;
-    _mm256_mask_storeu_epi8(static_cast<uint8_t*>(base) + index, m, encode_e4m3x32_scaled(a, b));
+    auto* bytes = static_cast<uint8_t*>(base) + index;
+    const __m256i codes = encode_e4m3x32_scaled(a, b);
+    if (count >= 32) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(bytes), codes);
+    _mm256_mask_storeu_epi8(bytes, (1u << count) - 1, codes);
   } else {
     store_as(kType, base, index, a, F32x16::first(count));
     store_as(kType, base, index + 16, b, F32x16::first(count - 16));
@@ -144,8 +154,8 @@ inline F32x16 gelu_erf(F32x16 x) {
        0.000501551782f, 0.000128505009f, 2.9014205e-5f, 5.76729735e-6f, 1.00847105e-6f, 1.55024575e-7f, 0},
       {-0.398941216f, -0.373160612f, -0.305396481f, -0.218680533f, -0.13700387f, -0.0750983241f, -0.0360163679f, -0.0151125911f,
        -0.00554809142f, -0.00178200884f, -0.00050076376f, -0.000123113964f, -2.64805537e-5f, -4.98293672e-6f, -8.20303866e-7f, 0},
-      {-4.6729482e-5f, 0.0681964218f, 0.111625361f, 0.119894968f, 0.100153476f, 0.0686244001f, 0.0394944791f, 0.0193344279f,
-       0.00811222295f, 0.00293139171f, 0.000915321303f, 0.000247550953f, 5.80901401e-5f, 1.18429229e-5f, 2.09979382e-6f, 0},
+      {-4.6729482e-5f, 0.0681964218f, 0.111625361f, 0.119894968f, 0.100153476f, 0.0686244001f, 0.0394944791f, 0.0193344279f, 0.00811222295f,
+       0.00293139171f, 0.000915321303f, 0.000247550953f, 5.80901401e-5f, 1.18429229e-5f, 2.09979382e-6f, 0},
       {0.067208686f, 0.0535979365f, 0.0236903015f, -0.00716834371f, -0.0257269645f, -0.0291351465f, -0.0228340025f, -0.0140048867f,
        -0.0070301076f, -0.00295177046f, -0.00104960317f, -0.000318549327f, -8.29509383e-5f, -1.8602857e-5f, -3.60285959e-6f, 0},
       {-0.00451429248f, -0.0161397252f, -0.0227675048f, -0.0178742882f, -0.00722624764f, 0.00186444206f, 0.00589227411f, 0.00569013551f,

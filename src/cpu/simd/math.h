@@ -37,7 +37,7 @@ inline V sigmoid(V x) {
 // Q(t) = e^(-t^2/2) * R(1 / (1 + 0.3 t)); R is a minimax of degree 8 on t in [0, 14.5] (relative error 0.98 * 2^-24).
 template <class V>
 inline V normal_tail(V t) {
-  constexpr float kPoly[] = {7.37236376e-6f, 0.1194842076f,   0.1219452592f, 0.09458588023f, 0.1427652309f,
+  constexpr float kPoly[] = {7.37236376e-6f,  0.1194842076f, 0.1219452592f,  0.09458588023f, 0.1427652309f,
                              -0.07683959103f, 0.2289517096f, -0.1693074238f, 0.03840738399f};
   t = min(V::set(15.f), t);
   const V s = V::set(1.f) / fma(t, V::set(0.3f), V::set(1.f));

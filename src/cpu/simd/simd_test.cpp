@@ -127,17 +127,23 @@ constexpr double u = 0x1p-24;  // half an ulp, relative
 TEST(Simd, FunctionsKeepTheirBounds) {
   for (const SimdProbe* probe : usable_probes()) {
     SCOPED_TRACE(probe->name);
-    expect_within("exp", probe->exp, [](double x) { return std::exp(x); }, [](double, double y) { return 3 * u * y; }, points(-87, 88.7f));
-    expect_within("sigmoid", probe->sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, [](double, double y) { return 6 * u * y; },
-                  points(-80, 100));
-    expect_within("erf", probe->erf, [](double x) { return std::erf(x); }, [](double, double) { return 8 * u; }, points(-10, 10));
+    expect_within(
+        "exp", probe->exp, [](double x) { return std::exp(x); }, [](double, double y) { return 3 * u * y; }, points(-87, 88.7f));
+    expect_within(
+        "sigmoid", probe->sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, [](double, double y) { return 6 * u * y; },
+        points(-80, 100));
+    expect_within(
+        "erf", probe->erf, [](double x) { return std::erf(x); }, [](double, double) { return 8 * u; }, points(-10, 10));
     // x * 1.702 is rounded before the exponential, which turns half an ulp of it into |1.702 x| * u.
-    expect_within("quick_gelu", probe->quick_gelu, [](double x) { return x / (1 + std::exp(-1.702 * x)); },
-                  [](double x, double y) { return (8 + 2 * std::abs(1.702 * x)) * u * std::abs(y); }, points(-45, 100));
-    expect_within("gelu_erf", probe->gelu_erf, [](double x) { return x * 0.5 * std::erfc(-x * M_SQRT1_2); },
-                  [](double x, double) { return 4 * u * std::abs(x); }, points(-12, 100));
-    expect_within("gelu_tanh", probe->gelu_tanh, [](double x) { return x / (1 + std::exp(-std::sqrt(8 / M_PI) * (x + 0.044715 * x * x * x))); },
-                  [](double x, double y) { return (8 + 4 * std::abs(1.6 * x * (1 + 0.0447 * x * x))) * u * std::abs(y); }, points(-9, 100));
+    expect_within(
+        "quick_gelu", probe->quick_gelu, [](double x) { return x / (1 + std::exp(-1.702 * x)); },
+        [](double x, double y) { return (8 + 2 * std::abs(1.702 * x)) * u * std::abs(y); }, points(-45, 100));
+    expect_within(
+        "gelu_erf", probe->gelu_erf, [](double x) { return x * 0.5 * std::erfc(-x * M_SQRT1_2); },
+        [](double x, double) { return 4 * u * std::abs(x); }, points(-12, 100));
+    expect_within(
+        "gelu_tanh", probe->gelu_tanh, [](double x) { return x / (1 + std::exp(-std::sqrt(8 / M_PI) * (x + 0.044715 * x * x * x))); },
+        [](double x, double y) { return (8 + 4 * std::abs(1.6 * x * (1 + 0.0447 * x * x))) * u * std::abs(y); }, points(-9, 100));
   }
 }
 

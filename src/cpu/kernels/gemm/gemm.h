@@ -21,7 +21,7 @@ namespace octet::cpu {
 enum class Act : uint8_t { kNone = 0, kQuickGelu, kGeluErf, kGeluTanh };  // values of plan::Activation
 
 struct GemmProblem {
-  DType a = DType::e4m3, w = DType::e4m3, out = DType::f16;   // a == w
+  DType a = DType::e4m3, w = DType::e4m3, out = DType::f16;  // a == w
   int64_t n = 0, k = 0;
   Act act = Act::kNone;
   bool residual = false;
@@ -39,14 +39,14 @@ struct GemmArgs {
   void* scratch;               // this thread's scratch_bytes(), 64-byte aligned
 };
 struct GemmKernel {
-  std::string_view name;       // gemm_<a>_<w>_<compute>_<isa>
+  std::string_view name;  // gemm_<a>_<w>_<compute>_<isa>
   uint32_t isa;
   Refusal (*accepts)(const GemmProblem&);
   size_t (*packed_bytes)(const GemmProblem&);
-  void (*pack)(const GemmProblem&, const void* w, void* packed);           // packed is 64-byte aligned
-  size_t (*scratch_bytes)(const GemmProblem&, int64_t max_m, int threads); // per thread
+  void (*pack)(const GemmProblem&, const void* w, void* packed);              // packed is 64-byte aligned
+  size_t (*scratch_bytes)(const GemmProblem&, int64_t max_m, int threads);    // per thread
   void (*run)(const GemmProblem&, const GemmArgs&, int thread, int threads);  // this thread's static share
 };
-std::span<const GemmKernel> gemm_kernels();      // best first; the last accepts everything
+std::span<const GemmKernel> gemm_kernels();  // best first; the last accepts everything
 
 }  // namespace octet::cpu

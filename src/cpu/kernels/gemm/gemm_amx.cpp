@@ -2,18 +2,17 @@
 // sum it is (exact), at the price of four products. Operand types: gemm_amx_operands.h. Sizes: gemm_layout.h. Why these loops, with
 // the measurements: docs/kernels/gemm.md.
 //
-// A strip is 32 rows of a, a block 32 columns of w: 2 x 2 tiles of sums, 2 + 2 operand tiles. Per slice of k: the strip's codes are
-// widened into L1 (32 KiB), then multiplied with every block of the panel, which streams from L2. Sums of a strip's earlier slices
-// wait in memory. Blocks whose last slice is done queue up and are finished (gemm_epilogue.h) a row at a time between tile steps, so
-// that the vector units work while the tiles do.
+// A strip is 32 rows of a, a block 32 columns of w: 2 x 2 tiles of sums, 2 + 2 operand tiles. A panel of w, widened, stays in L2. A
+// strip's codes are widened, then multiplied with every block of the panel. Up to k = 2048 a block's sums never leave the tiles; beyond,
+// k is cut into slices and the sums of a chunk of rows wait in memory between them. Done blocks are finished (gemm_epilogue.h) a row at
+// a time between the tile steps of the next one, so that the vector units work while the tiles do.
 #include <immintrin.h>
-
-#include "cpu/kernels/gemm/gemm_layout.h"
-#include "cpu/kernels/gemm/gemm_rows.h"
-#include "cpu/simd/f32x16_avx512.h"
 
 #include "cpu/kernels/gemm/gemm_amx_operands.h"
 #include "cpu/kernels/gemm/gemm_epilogue.h"
+#include "cpu/kernels/gemm/gemm_layout.h"
+#include "cpu/kernels/gemm/gemm_rows.h"
+#include "cpu/simd/f32x16_avx512.h"
 
 namespace octet::cpu {
 namespace {
@@ -55,20 +54,28 @@ inline void multiply_pair() {  // tiles 4, 5: rows of a; 6, 7: columns of w
   }
 }
 
-// One step of 32 k. w is read past L1 (stream): it must not push the strip out, which every block reads again.
-template <int kHalves, int kPlanes>
+// Tile from memory: kHot through L1, else from L2 past it (a stream must not push out what is reused).
+template <int kTile, bool kHot>
+inline void load_tile(const char* p) {
+  if constexpr (kTile == 4 && kHot) _tile_loadd(4, p, 64);
+  if constexpr (kTile == 5 && kHot) _tile_loadd(5, p, 64);
+  if constexpr (kTile == 4 && !kHot) _tile_stream_loadd(4, p, 64);
+  if constexpr (kTile == 5 && !kHot) _tile_stream_loadd(5, p, 64);
+}
+// One step of 32 k.
+template <int kHalves, int kPlanes, bool kHot>
 inline void multiply_step(const char* a, const char* w) {
-  _tile_loadd(4, a, 64);
+  load_tile<4, kHot>(a);
   _tile_stream_loadd(6, w, 64);
   _tile_stream_loadd(7, w + kTileBytes, 64);
-  if constexpr (kHalves == 2) _tile_loadd(5, a + kTileBytes, 64);
+  if constexpr (kHalves == 2) load_tile<5, kHot>(a + kTileBytes);
   multiply_pair<kHalves>();
   if constexpr (kPlanes == 2) {  // high * low, low * low, low * high
     _tile_stream_loadd(6, w + 2 * kTileBytes, 64);
     _tile_stream_loadd(7, w + 3 * kTileBytes, 64);
     multiply_pair<kHalves>();
-    _tile_loadd(4, a + 2 * kTileBytes, 64);
-    if constexpr (kHalves == 2) _tile_loadd(5, a + 3 * kTileBytes, 64);
+    load_tile<4, kHot>(a + 2 * kTileBytes);
+    if constexpr (kHalves == 2) load_tile<5, kHot>(a + 3 * kTileBytes);
     multiply_pair<kHalves>();
     _tile_stream_loadd(6, w, 64);
     _tile_stream_loadd(7, w + kTileBytes, 64);
@@ -131,9 +138,16 @@ template <class Operand>
 class AmxGemm {
  public:
   AmxGemm(const GemmProblem& p, const GemmArgs& args, const GemmShare& mine, const TileBlocking& blocking)
-      : p_(p), args_(args), mine_(mine), b_(blocking), scratch_(static_cast<char*>(args.scratch)), strips_(take(b_.strip_bytes)),
-        panel_(take(b_.panel_bytes)), sums_(reinterpret_cast<SumBlock*>(take(b_.sum_blocks * sizeof(SumBlock)))),
-        queue_(choose_finish<F32x16>(p, args), finish_args(), p.act == Act::kNone ? b_.slice_steps : b_.steps) {
+      : p_(p),
+        args_(args),
+        mine_(mine),
+        b_(blocking),
+        scratch_(static_cast<char*>(args.scratch)),
+        strips_(take(b_.strip_bytes)),
+        panel_(take(b_.panel_bytes)),
+        sums_(reinterpret_cast<SumBlock*>(take(b_.sum_blocks * sizeof(SumBlock)))),
+        nowhere_(take(kTileBytes)),
+        queue_(choose_finish<F32x16>(p, args), finish_args(), b_.steps) {
     for (int64_t i = 0; i < b_.sum_blocks; ++i) sums_[i].rows = 0;
   }
 
@@ -142,14 +156,17 @@ class AmxGemm {
       col_ = col;
       blocks_ = min((mine_.col_end - col + kAmxBlock - 1) / kAmxBlock, b_.panel_blocks);
       if (b_.whole_k) widen_panel(0, b_.steps);
-      for (int64_t row = mine_.row_begin; row < mine_.row_end; row += b_.chunk_rows) run_chunk(row, min(mine_.row_end, row + b_.chunk_rows));
+      for (int64_t row = mine_.row_begin; row < mine_.row_end; row += b_.chunk_rows)
+        run_chunk(row, min(mine_.row_end, row + b_.chunk_rows));
     }
     queue_.drain();
   }
 
  private:
-  static constexpr int kStepBytes = 2 * kTileBytes * Operand::kPlanes;       // of a strip or block, widened
+  static constexpr int kStepBytes = 2 * kTileBytes * Operand::kPlanes;        // of a strip or block, widened
   static constexpr int kPackedStep = kAmxBlock * kAmxStep * Operand::kBytes;  // of a block, packed
+
+  static constexpr int64_t kHotSteps = 16 / Operand::kPlanes;
 
   static int64_t min(int64_t x, int64_t y) { return x < y ? x : y; }
   char* take(size_t bytes) {
@@ -167,15 +184,12 @@ class AmxGemm {
       const int64_t steps = min(b_.slice_steps, b_.steps - step);
       if (!b_.whole_k) widen_panel(step, steps);
       SumBlock* sums = sums_;
-      if (b_.whole_k && row_begin / kAmxStrip % 2 != 0) sums += blocks_;  // the strip before may still wait in the other half
       for (int64_t row = row_begin; row < row_end; row += kAmxStrip, sums += blocks_) {
         const int64_t rows = min(kAmxStrip, row_end - row);
         strip_ = strips_ + (b_.keep_strips ? ((row - mine_.row_begin) / kAmxStrip * b_.steps + step) * kStepBytes : 0);
         if (!b_.keep_strips || col_ == mine_.col_begin) expand_strip(row, rows, step, steps);
-        if (rows > 16)
-          run_strip<2>(row, rows, step, steps, sums);
-        else
-          run_strip<1>(row, rows, step, steps, sums);
+        if (rows > 16) run_strip<2>(row, rows, step, steps, sums);
+        else run_strip<1>(row, rows, step, steps, sums);
       }
     }
   }
@@ -185,6 +199,7 @@ class AmxGemm {
   void run_strip(int64_t row, int64_t rows, int64_t step, int64_t steps, SumBlock* sums) {
     const bool first = step == 0, last = step + steps == b_.steps;
     for (int64_t block = 0; block < blocks_; ++block, ++sums) {
+      if (b_.whole_k) sums = sums_ + (ring_ ^= 1);  // finished within the next block
       if (first) {
         queue_.release(*sums);
         _tile_zero(0);
@@ -194,21 +209,29 @@ class AmxGemm {
       } else {
         load_sums<kHalves>(sums->sums);
       }
-      multiply<kHalves>(block_at(block, step), steps, sums[1].sums);
+      multiply<kHalves>(block_at(block, step), steps, b_.whole_k ? nullptr : sums[1].sums);
       store_sums<kHalves>(sums->sums);
       if (last) queue_.push(*sums, row, rows, col_ + block * kAmxBlock);
     }
   }
 
-  // `steps` steps; between them the queue's rows are finished and the next block's sums are fetched into L1.
+  // `steps` steps: the strip's first 32 KiB stay in L1 for the next block, the rest streams.
   template <int kHalves>
   void multiply(const char* w, int64_t steps, const float* next_sums) {
-    const char* a = strip_;
-    const int64_t fetch = (kAmxStrip + steps - 1) / steps * kAmxBlock;
-    for (int64_t s = 0; s < steps; ++s, a += kStepBytes, w += kStepBytes) {
-      multiply_step<kHalves, Operand::kPlanes>(a, w);
+    const int64_t hot = min(steps, kHotSteps);
+    run_steps<kHalves, true>(w, 0, hot);
+    run_steps<kHalves, false>(w, hot, steps);
+    for (int64_t i = 0; next_sums != nullptr && i < kSums; i += 16) _mm_prefetch(next_sums + i, _MM_HINT_T0);
+  }
+  // Between steps the queue's rows are finished. A tile store more than about 0.7 us after the one before costs 0.3 us (Sapphire
+  // Rapids; see docs/kernels/gemm.md), so one is made every few steps, to nowhere.
+  template <int kHalves, bool kHot>
+  void run_steps(const char* w, int64_t from, int64_t to) {
+    constexpr int64_t kAwake = 8 / (Operand::kPlanes * Operand::kPlanes);
+    for (int64_t s = from; s < to; ++s) {
+      multiply_step<kHalves, Operand::kPlanes, kHot>(strip_ + s * kStepBytes, w + s * kStepBytes);
+      if (s % kAwake == kAwake - 1) _tile_stored(4, nowhere_, 64);
       queue_.step();
-      for (int64_t i = 0; i < fetch; i += 16) _mm_prefetch(next_sums + s * fetch + i, _MM_HINT_T0);
     }
   }
 
@@ -255,7 +278,9 @@ class AmxGemm {
   char* strip_ = nullptr;
   char* panel_;
   SumBlock* sums_;
+  char* nowhere_;
   FinishQueue queue_;
+  int ring_ = 0;
   int64_t col_ = 0, blocks_ = 0;
 };
 

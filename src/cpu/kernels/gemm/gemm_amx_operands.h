@@ -41,9 +41,7 @@ struct Bf16Operand {
   static constexpr int kPlanes = 1, kBytes = 2;
   static constexpr bool kDirect = true;
 
-  void expand(const uint8_t* a, int64_t count, char* tile) const {
-    _mm512_store_si512(tile, _mm512_maskz_loadu_epi16(first32(count), a));
-  }
+  void expand(const uint8_t* a, int64_t count, char* tile) const { _mm512_store_si512(tile, _mm512_maskz_loadu_epi16(first32(count), a)); }
   void expand2(const uint8_t* a, char* tile, char* next) const {
     _mm512_store_si512(tile, _mm512_loadu_si512(a));
     _mm512_store_si512(next, _mm512_loadu_si512(a + 64));

@@ -1,8 +1,7 @@
 // GEMM by f32 FMA, AVX2: 6 rows by two vectors of 8 columns, so that 12 of 16 registers hold sums. The code: gemm_vector.h.
 #include "cpu/kernels/gemm/gemm_rows.h"
-#include "cpu/simd/f32x8_avx2.h"
-
 #include "cpu/kernels/gemm/gemm_vector.h"
+#include "cpu/simd/f32x8_avx2.h"
 
 namespace octet::cpu {
 

@@ -1,8 +1,7 @@
 // GEMM by f32 FMA, AVX512: 14 rows by two vectors of 16 columns, so that 28 of 32 registers hold sums. The code: gemm_vector.h.
 #include "cpu/kernels/gemm/gemm_rows.h"
-#include "cpu/simd/f32x16_avx512.h"
-
 #include "cpu/kernels/gemm/gemm_vector.h"
+#include "cpu/simd/f32x16_avx512.h"
 
 namespace octet::cpu {
 

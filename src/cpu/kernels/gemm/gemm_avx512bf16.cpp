@@ -1,10 +1,9 @@
 // GEMM by vdpbf16ps (two exact bf16 products a lane, f32 sums), for CPUs that run it faster than the f32 FMA: AMD Zen 4 and 5.
 // Weights in the tile order of the AMX kernels: a row of a tile is one vector. The code: gemm_vector.h.
 #include "cpu/kernels/gemm/gemm_rows.h"
+#include "cpu/kernels/gemm/gemm_vector.h"
 #include "cpu/simd/e4m3_avx512.h"
 #include "cpu/simd/f32x16_avx512.h"
-
-#include "cpu/kernels/gemm/gemm_vector.h"
 
 namespace octet::cpu {
 namespace {
@@ -25,8 +24,7 @@ struct DotArithmetic {
       const __mmask32 m = left >= 32 ? ~0u : (1u << left) - 1;
       if constexpr (kType == DType::e4m3)
         _mm512_storeu_si512(out + i, table.half(_mm256_maskz_loadu_epi8(m, static_cast<const uint8_t*>(a) + index)));
-      else
-        _mm512_storeu_si512(out + i, _mm512_maskz_loadu_epi16(m, static_cast<const uint16_t*>(a) + index));
+      else _mm512_storeu_si512(out + i, _mm512_maskz_loadu_epi16(m, static_cast<const uint16_t*>(a) + index));
     }
   }
   void widen_w(const GemmProblem& p, const void* packed, int64_t block, int64_t unit, int64_t count, float* out) const {

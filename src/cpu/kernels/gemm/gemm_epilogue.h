@@ -17,7 +17,8 @@ struct FinishArgs {
 };
 // Finishes rows [row, row + rows) x columns [col, col + 2 * V::kLanes) cut at n, from sums at c (overwritten) with `stride` floats
 // between rows. A block may be finished in several calls, in order: `first` and `last` say where its ends are.
-using FinishRows = void (*)(const FinishArgs& args, float* c, int64_t stride, int64_t row, int64_t rows, int64_t col, bool first, bool last);
+using FinishRows = void (*)(const FinishArgs& args, float* c, int64_t stride, int64_t row, int64_t rows, int64_t col, bool first,
+                            bool last);
 
 template <Act kAct, class V>
 inline V activate(V x) {
@@ -68,20 +69,28 @@ void finish_rows(const FinishArgs& args, float* c, int64_t stride, int64_t row, 
 template <class V, Act kAct>
 FinishRows choose_finish(DType out, bool residual) {
   switch (out) {
-    case DType::e4m3: return finish_rows<V, kAct, DType::e4m3, false>;
-    case DType::f16: return residual ? finish_rows<V, kAct, DType::f16, true> : finish_rows<V, kAct, DType::f16, false>;
-    case DType::bf16: return residual ? finish_rows<V, kAct, DType::bf16, true> : finish_rows<V, kAct, DType::bf16, false>;
-    default: return residual ? finish_rows<V, kAct, DType::f32, true> : finish_rows<V, kAct, DType::f32, false>;
+    case DType::e4m3:
+      return finish_rows<V, kAct, DType::e4m3, false>;
+    case DType::f16:
+      return residual ? finish_rows<V, kAct, DType::f16, true> : finish_rows<V, kAct, DType::f16, false>;
+    case DType::bf16:
+      return residual ? finish_rows<V, kAct, DType::bf16, true> : finish_rows<V, kAct, DType::bf16, false>;
+    default:
+      return residual ? finish_rows<V, kAct, DType::f32, true> : finish_rows<V, kAct, DType::f32, false>;
   }
 }
 template <class V>
 FinishRows choose_finish(const GemmProblem& p, const GemmArgs& args) {
   const bool residual = args.residual != nullptr;
   switch (p.act) {
-    case Act::kQuickGelu: return choose_finish<V, Act::kQuickGelu>(p.out, residual);
-    case Act::kGeluErf: return choose_finish<V, Act::kGeluErf>(p.out, residual);
-    case Act::kGeluTanh: return choose_finish<V, Act::kGeluTanh>(p.out, residual);
-    default: return choose_finish<V, Act::kNone>(p.out, residual);
+    case Act::kQuickGelu:
+      return choose_finish<V, Act::kQuickGelu>(p.out, residual);
+    case Act::kGeluErf:
+      return choose_finish<V, Act::kGeluErf>(p.out, residual);
+    case Act::kGeluTanh:
+      return choose_finish<V, Act::kGeluTanh>(p.out, residual);
+    default:
+      return choose_finish<V, Act::kNone>(p.out, residual);
   }
 }
 

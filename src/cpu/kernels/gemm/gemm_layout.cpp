@@ -58,34 +58,31 @@ void pack_all_tiles(const T* w, T* packed, int64_t n, int64_t k) {
       }
 }
 
-constexpr int64_t kSliceBytes = 32 << 10, kPanelBytes = 1 << 20, kMinPanel = 8, kChunkPanel = 16, kChunkRows = 512, kKeptBytes = 576 << 10;
-int64_t planes(const GemmProblem& p) { return p.w == DType::f16 ? 2 : 1; }
+constexpr int64_t kPanelBytes = 1 << 20, kMinPanel = 8, kSliceBytes = 32 << 10, kChunkPanel = 16, kChunkRows = 512, kKeptBytes = 576 << 10;
+int64_t step_bytes(const GemmProblem& p) { return 2 * kAmxBlock * kAmxStep * (p.w == DType::f16 ? 2 : 1); }
 
 // The blocking before shares are evened out: what no share exceeds.
 TileBlocking largest_blocking(const GemmProblem& p, int64_t rows, int64_t columns) {
   TileBlocking b{};
-  const int64_t step_bytes = 2 * kAmxBlock * kAmxStep * planes(p), column_blocks = blocks(columns, kAmxBlock);
   b.steps = std::max<int64_t>(1, blocks(p.k, kAmxStep));
-  const int64_t slices = blocks(b.steps, kSliceBytes / step_bytes);
-  b.slice_steps = slices == 1 ? b.steps : blocks(blocks(b.steps, slices), 2) * 2;  // even: codes are widened 64 at a time
-  const int64_t panel = kPanelBytes / (b.steps * step_bytes);
+  const int64_t panel = kPanelBytes / (b.steps * step_bytes(p)), slices = blocks(b.steps, kSliceBytes / step_bytes(p));
   b.whole_k = panel >= kMinPanel;
-  b.panel_blocks = std::max<int64_t>(1, std::min(b.whole_k ? panel : kChunkPanel, column_blocks));
+  b.slice_steps = b.whole_k ? b.steps : blocks(blocks(b.steps, slices), 2) * 2;  // even: codes are widened 64 at a time
+  b.panel_blocks = std::max<int64_t>(1, std::min(b.whole_k ? panel : kChunkPanel, blocks(columns, kAmxBlock)));
   b.chunk_rows = b.whole_k ? kAmxStrip : std::max(kAmxStrip, std::min(kChunkRows, blocks(rows, kAmxStrip) * kAmxStrip));
   return b;
 }
 void set_sizes(const GemmProblem& p, TileBlocking& b, int64_t strips) {
-  const int64_t step_bytes = 2 * kAmxBlock * kAmxStep * planes(p);
-  b.sum_blocks = b.panel_blocks * (b.whole_k ? 2 : b.chunk_rows / kAmxStrip);
-  b.strip_bytes = static_cast<size_t>((b.keep_strips ? strips * b.steps : b.slice_steps) * step_bytes);
-  b.panel_bytes = p.w == DType::bf16 ? 0 : static_cast<size_t>(b.panel_blocks * (b.whole_k ? b.steps : b.slice_steps) * step_bytes);
+  b.sum_blocks = b.whole_k ? 2 : b.panel_blocks * (b.chunk_rows / kAmxStrip);
+  b.strip_bytes = static_cast<size_t>((b.keep_strips ? strips * b.steps : b.slice_steps) * step_bytes(p));
+  b.panel_bytes = p.w == DType::bf16 ? 0 : static_cast<size_t>(b.panel_blocks * b.slice_steps * step_bytes(p));
 }
 
 }  // namespace
 
 size_t tile_bytes(const GemmProblem& p) {
-  return static_cast<size_t>(blocks(p.n, kAmxBlock) * kAmxBlock) * static_cast<size_t>(std::max<int64_t>(1, blocks(p.k, kAmxStep)) * kAmxStep) *
-         size_of(p.w);
+  return static_cast<size_t>(blocks(p.n, kAmxBlock) * kAmxBlock) *
+         static_cast<size_t>(std::max<int64_t>(1, blocks(p.k, kAmxStep)) * kAmxStep) * size_of(p.w);
 }
 
 void pack_tiles(const GemmProblem& p, const void* w, void* packed) {
@@ -96,7 +93,7 @@ void pack_tiles(const GemmProblem& p, const void* w, void* packed) {
 TileBlocking tile_blocking(const GemmProblem& p, int64_t rows, int64_t columns) {
   TileBlocking b = largest_blocking(p, rows, columns);
   const int64_t column_blocks = blocks(columns, kAmxBlock), strips = blocks(rows, kAmxStrip);
-  b.keep_strips = b.whole_k && column_blocks > b.panel_blocks && strips * b.steps * 2 * kAmxBlock * kAmxStep * planes(p) <= kKeptBytes;
+  b.keep_strips = b.whole_k && column_blocks > b.panel_blocks && strips * b.steps * step_bytes(p) <= kKeptBytes;
   const int64_t most = b.keep_strips ? blocks(b.panel_blocks, 2) : b.panel_blocks;
   b.panel_blocks = blocks(column_blocks, blocks(column_blocks, most));
   if (!b.whole_k) b.chunk_rows = blocks(strips, blocks(rows, b.chunk_rows)) * kAmxStrip;
@@ -109,12 +106,14 @@ size_t tile_scratch_bytes(const GemmProblem& p, int64_t max_m) {
   set_sizes(p, b, 1);
   constexpr size_t kSumBlock = kAmxStrip * kAmxBlock * sizeof(float) + 64;
   const size_t strips = b.whole_k ? std::max<size_t>(b.strip_bytes, kKeptBytes) : b.strip_bytes;
-  return strips + b.panel_bytes + static_cast<size_t>(b.sum_blocks) * kSumBlock + factor_bytes(p);
+  constexpr size_t kTile = 1024;
+  return strips + b.panel_bytes + static_cast<size_t>(b.sum_blocks) * kSumBlock + factor_bytes(p) + kTile;
 }
 
 size_t vector_scratch_bytes(const GemmProblem& p) {
   constexpr int64_t kMostRows = 14;  // of a block
-  return factor_bytes(p) + (kVectorPanel * kVectorSlice + kMostRows * kVectorSlice + (kVectorRows + kMostRows) * kVectorPanel) * sizeof(float);
+  return factor_bytes(p) +
+         (kVectorPanel * kVectorSlice + kMostRows * kVectorSlice + (kVectorRows + kMostRows) * kVectorPanel) * sizeof(float);
 }
 
 size_t factor_bytes(const GemmProblem& p) { return static_cast<size_t>(blocks(p.n, kAmxBlock) * kAmxBlock) * 4 * sizeof(float); }
@@ -122,7 +121,8 @@ size_t factor_bytes(const GemmProblem& p) { return static_cast<size_t>(blocks(p.
 GemmFactors fold_factors(const GemmProblem& p, const GemmArgs& args, int64_t col_begin, int64_t col_end, float unit, float* memory) {
   const int64_t count = col_end - col_begin, width = blocks(count, kAmxBlock) * kAmxBlock;
   float *scale = memory, *shift = scale + width, *gain = shift + width, *last = gain + width;
-  const float *alpha = args.alpha + col_begin, *bias = args.bias + col_begin, *mul = args.mul + col_begin, *inv = args.inv_out_scale + col_begin;
+  const float *alpha = args.alpha + col_begin, *bias = args.bias + col_begin, *mul = args.mul + col_begin,
+              *inv = args.inv_out_scale + col_begin;
   const bool linear = p.act == Act::kNone, residual = args.residual != nullptr;
   const float one = p.out == DType::e4m3 ? unit : 1.0f;
   for (int64_t i = 0; i < count; ++i) {
@@ -141,9 +141,12 @@ size_t column_panel_bytes(const GemmProblem& p, int width) {
 
 void pack_column_panels(const GemmProblem& p, int width, const void* w, void* packed) {
   switch (size_of(p.w)) {
-    case 1: return pack_columns(static_cast<const uint8_t*>(w), static_cast<uint8_t*>(packed), p.n, p.k, width);
-    case 2: return pack_columns(static_cast<const uint16_t*>(w), static_cast<uint16_t*>(packed), p.n, p.k, width);
-    default: return pack_columns(static_cast<const uint32_t*>(w), static_cast<uint32_t*>(packed), p.n, p.k, width);
+    case 1:
+      return pack_columns(static_cast<const uint8_t*>(w), static_cast<uint8_t*>(packed), p.n, p.k, width);
+    case 2:
+      return pack_columns(static_cast<const uint16_t*>(w), static_cast<uint16_t*>(packed), p.n, p.k, width);
+    default:
+      return pack_columns(static_cast<const uint32_t*>(w), static_cast<uint32_t*>(packed), p.n, p.k, width);
   }
 }
 

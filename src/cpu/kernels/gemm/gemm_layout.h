@@ -47,12 +47,12 @@ GemmFactors fold_factors(const GemmProblem& problem, const GemmArgs& args, int64
 // How the tile kernels cut a thread's share to fit the caches. Each limit with its measurement: docs/kernels/gemm.md.
 struct TileBlocking {
   int64_t steps;         // of 32 k, in all
-  int64_t slice_steps;   // per slice: a strip's slice, widened, is at most 32 KiB, so it stays in L1
-  int64_t panel_blocks;  // of 32 columns, widened together: at most 1 MiB, so the panel stays in L2
-  int64_t chunk_rows;    // rows whose sums are kept between slices
-  bool whole_k;          // the panel holds all of k and a chunk is one strip; else the panel holds one slice
+  bool whole_k;          // one slice, and a panel of at least 256 columns holds all of k in L2 (1 MiB)
+  int64_t slice_steps;   // else: per slice, so that a strip's slice (32 KiB, widened) stays in L1
+  int64_t panel_blocks;  // of 32 columns, widened together
+  int64_t chunk_rows;    // rows whose sums are kept between slices; a strip when there is one slice
   bool keep_strips;      // all rows, widened, fit beside half a panel: they are widened once and not once a panel
-  int64_t sum_blocks;    // blocks of sums kept: two strips', or a chunk's
+  int64_t sum_blocks;    // blocks of sums kept: two in turn, or a chunk's
   size_t strip_bytes, panel_bytes;
 };
 TileBlocking tile_blocking(const GemmProblem& problem, int64_t rows, int64_t columns);

@@ -26,10 +26,17 @@ void decode(DType type, const void* source, int64_t index, int64_t count, float*
   const auto* bytes = static_cast<const uint8_t*>(source);
   uint16_t half;
   for (int64_t i = 0; i < count; ++i) switch (type) {
-      case DType::e4m3: out[i] = e4m3[bytes[index + i]]; break;
-      case DType::f16: std::memcpy(&half, bytes + (index + i) * 2, 2), out[i] = decode_f16(half); break;
-      case DType::bf16: std::memcpy(&half, bytes + (index + i) * 2, 2), out[i] = decode_bf16(half); break;
-      default: std::memcpy(out + i, bytes + (index + i) * 4, 4);
+      case DType::e4m3:
+        out[i] = e4m3[bytes[index + i]];
+        break;
+      case DType::f16:
+        std::memcpy(&half, bytes + (index + i) * 2, 2), out[i] = decode_f16(half);
+        break;
+      case DType::bf16:
+        std::memcpy(&half, bytes + (index + i) * 2, 2), out[i] = decode_bf16(half);
+        break;
+      default:
+        std::memcpy(out + i, bytes + (index + i) * 4, 4);
     }
 }
 
@@ -37,19 +44,30 @@ void encode(DType type, void* target, int64_t index, float value) {
   auto* bytes = static_cast<uint8_t*>(target);
   uint16_t half;
   switch (type) {
-    case DType::e4m3: bytes[index] = encode_e4m3(value); break;
-    case DType::f16: half = encode_f16(value), std::memcpy(bytes + index * 2, &half, 2); break;
-    case DType::bf16: half = encode_bf16(value), std::memcpy(bytes + index * 2, &half, 2); break;
-    default: std::memcpy(bytes + index * 4, &value, 4);
+    case DType::e4m3:
+      bytes[index] = encode_e4m3(value);
+      break;
+    case DType::f16:
+      half = encode_f16(value), std::memcpy(bytes + index * 2, &half, 2);
+      break;
+    case DType::bf16:
+      half = encode_bf16(value), std::memcpy(bytes + index * 2, &half, 2);
+      break;
+    default:
+      std::memcpy(bytes + index * 4, &value, 4);
   }
 }
 
 float activate(Act act, float x) {
   switch (act) {
-    case Act::kQuickGelu: return x / (1 + std::exp(-1.702f * x));
-    case Act::kGeluErf: return x * (0.5f * std::erfc(x * -0.707106781f));
-    case Act::kGeluTanh: return x / (1 + std::exp(-1.595769122f * x * (1 + 0.044715f * x * x)));
-    default: return x;
+    case Act::kQuickGelu:
+      return x / (1 + std::exp(-1.702f * x));
+    case Act::kGeluErf:
+      return x * (0.5f * std::erfc(x * -0.707106781f));
+    case Act::kGeluTanh:
+      return x / (1 + std::exp(-1.595769122f * x * (1 + 0.044715f * x * x)));
+    default:
+      return x;
   }
 }
 

@@ -23,7 +23,9 @@ class Guarded {
     data_ = base_ + (pages_ - size) / align * align;
     std::memset(base_, fill, pages_);
   }
-  Guarded(Guarded&& other) noexcept : size_(other.size_), pages_(other.pages_), base_(other.base_), data_(other.data_) { other.base_ = nullptr; }
+  Guarded(Guarded&& other) noexcept : size_(other.size_), pages_(other.pages_), base_(other.base_), data_(other.data_) {
+    other.base_ = nullptr;
+  }
   Guarded& operator=(Guarded&&) = delete;
   ~Guarded() {
     if (base_ != nullptr) munmap(base_, pages_ + 4096);
@@ -45,18 +47,29 @@ inline double element(DType type, const uint8_t* p, int64_t i) {
   uint16_t half;
   float single;
   switch (type) {
-    case DType::e4m3: return decode_e4m3(p[i]);
-    case DType::f16: std::memcpy(&half, p + 2 * i, 2); return decode_f16(half);
-    case DType::bf16: std::memcpy(&half, p + 2 * i, 2); return decode_bf16(half);
-    default: std::memcpy(&single, p + 4 * i, 4); return single;
+    case DType::e4m3:
+      return decode_e4m3(p[i]);
+    case DType::f16:
+      std::memcpy(&half, p + 2 * i, 2);
+      return decode_f16(half);
+    case DType::bf16:
+      std::memcpy(&half, p + 2 * i, 2);
+      return decode_bf16(half);
+    default:
+      std::memcpy(&single, p + 4 * i, 4);
+      return single;
   }
 }
 inline uint32_t encoded(DType type, double value) {
   switch (type) {
-    case DType::e4m3: return encode_e4m3(value);
-    case DType::f16: return encode_f16(value);
-    case DType::bf16: return encode_bf16(value);
-    default: return std::bit_cast<uint32_t>(encode_f32(value));
+    case DType::e4m3:
+      return encode_e4m3(value);
+    case DType::f16:
+      return encode_f16(value);
+    case DType::bf16:
+      return encode_bf16(value);
+    default:
+      return std::bit_cast<uint32_t>(encode_f32(value));
   }
 }
 inline void put(DType type, uint8_t* p, int64_t i, double value) {
@@ -107,10 +120,14 @@ struct Expected {
 
 inline double activated(Act act, double x) {
   switch (act) {
-    case Act::kQuickGelu: return x / (1 + std::exp(-1.702 * x));
-    case Act::kGeluErf: return x * 0.5 * std::erfc(-x / std::sqrt(2.0));
-    case Act::kGeluTanh: return x * 0.5 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    default: return x;
+    case Act::kQuickGelu:
+      return x / (1 + std::exp(-1.702 * x));
+    case Act::kGeluErf:
+      return x * 0.5 * std::erfc(-x / std::sqrt(2.0));
+    case Act::kGeluTanh:
+      return x * 0.5 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    default:
+      return x;
   }
 }
 
@@ -146,8 +163,18 @@ inline std::vector<uint8_t> run_row(const GemmKernel& row, const GemmData& d, in
   row.pack(p, d.w.data(), packed.data());
   const uint8_t* residual = d.residual.data() + GemmData::bytes(first, p.n, p.out);
   if (in_place) std::memcpy(out.data(), residual, out.size());
-  GemmArgs args{d.a.data() + GemmData::bytes(first, p.k, p.a), count, packed.data(), d.alpha.data(), d.bias.data(), d.mul.data(),
-                d.inv.data(), in_place ? out.data() : p.residual ? residual : nullptr, out.data(), nullptr};
+  GemmArgs args{d.a.data() + GemmData::bytes(first, p.k, p.a),
+                count,
+                packed.data(),
+                d.alpha.data(),
+                d.bias.data(),
+                d.mul.data(),
+                d.inv.data(),
+                in_place     ? out.data()
+                : p.residual ? residual
+                             : nullptr,
+                out.data(),
+                nullptr};
   for (int t = 0; t < threads; ++t) {
     Guarded scratch(row.scratch_bytes(p, d.c.m, threads), 0xff, 64);
     args.scratch = scratch.data();
@@ -163,8 +190,7 @@ inline uint32_t executable_isa() {
   uint32_t bits = kPortable;
   for (const char* name : {"avx2", "avx512", "avx512bf16", "amx"}) try {
       bits |= isa_from(name);
-    } catch (const Error&) {
-    }
+    } catch (const Error&) {}
   return bits;
 }
 inline std::vector<GemmKernel> usable_rows(const GemmProblem& p) {

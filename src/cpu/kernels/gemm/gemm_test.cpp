@@ -26,7 +26,8 @@ void expect_close(const GemmKernel& row, const GemmData& d, const std::vector<ui
       const bool sharp = encoded(type, e.value - e.bound) == encoded(type, e.value + e.bound);
       if (inside && (!sharp || got == encoded(type, e.value))) continue;
       ++failures;
-      ADD_FAILURE() << row.name << " " << d.c.text() << " [" << m << "," << n << "] is " << value << ", expected " << e.value << " +- " << e.bound;
+      ADD_FAILURE() << row.name << " " << d.c.text() << " [" << m << "," << n << "] is " << value << ", expected " << e.value << " +- "
+                    << e.bound;
     }
 }
 
@@ -118,8 +119,7 @@ TEST(Gemm, E4m3CodesSurviveTheRoundTrip) {
   d.alpha[0] = d.mul[0] = d.inv[0] = 1, d.bias[0] = 0;
   for (const GemmKernel& row : usable_rows(d.c.p)) {
     const std::vector<uint8_t> out = run_row(row, d);
-    for (int i = 0; i < 256; ++i)
-      EXPECT_EQ(out[static_cast<size_t>(i)] & 0x7f, i & 0x7f) << row.name << " " << i;
+    for (int i = 0; i < 256; ++i) EXPECT_EQ(out[static_cast<size_t>(i)] & 0x7f, i & 0x7f) << row.name << " " << i;
     for (int i = 0; i < 256; ++i)
       EXPECT_TRUE((i & 0x7f) == 0 || (i & 0x7f) == 0x7f || out[static_cast<size_t>(i)] == i) << row.name << " " << i;  // signs of others
   }

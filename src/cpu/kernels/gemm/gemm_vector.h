@@ -5,9 +5,8 @@
 // Arithmetic: V (lanes for the epilogue, gemm_epilogue.h), Vector, kRows, kLanes, units(p): elements along k; widen_a, widen_w;
 // vector_at(w, unit, v): where a widened slice keeps column vector v of an element; add(sum, a, w): sum + broadcast(*a) * w.
 #pragma once
-#include "cpu/kernels/gemm/gemm_layout.h"
-
 #include "cpu/kernels/gemm/gemm_epilogue.h"
+#include "cpu/kernels/gemm/gemm_layout.h"
 
 namespace octet::cpu {
 namespace {
