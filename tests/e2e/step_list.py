@@ -7,10 +7,17 @@ from common import BOUND, TOWERS, cosines, ort_run, running
 
 LAYER = [("norm", "e4m3"), ("gemm", "e4m3"), ("attention", "e4m3"), ("gemm", "f16"), ("norm", "e4m3"), ("gemm", "e4m3"), ("gemm", "f16")]
 LADDER = ["portable", "avx2", "avx512", "avx512bf16", "amx"]
-EXPECTED = {  # (kind, output type) before the layers, number of layers, (kind, output type) after them
-    "image": ([("patch_embed", "f16"), ("norm", "f16")], 8, [("pool", "f16"), ("norm", "e4m3"), ("gemm", "f16")]),
-    "text": ([("embed", "f16")], 4, [("pool", "f16"), ("norm", "e4m3"), ("gemm", "f16")]),
+AROUND = {  # (kind, output type) before the layers and after them
+    "image": ([("patch_embed", "f16"), ("norm", "f16")], [("pool", "f16"), ("norm", "e4m3"), ("gemm", "f16")]),
+    "text": ([("embed", "f16")], [("pool", "f16"), ("norm", "e4m3"), ("gemm", "f16")]),
 }
+LAYERS = {"image": 8, "text": 4}
+
+
+def expected_steps(tower, layers):
+    """(kind, output type) of every step of an FP8 tower."""
+    before, after = AROUND[tower]
+    return before + LAYER * layers + after
 
 
 def isa_of(kernel):
@@ -24,8 +31,7 @@ def fp16(steps):
 
 
 def check_steps(run, precision, tower):
-    before, layers, after = EXPECTED[tower]
-    expected = before + LAYER * layers + after
+    layers, expected = LAYERS[tower], expected_steps(tower, LAYERS[tower])
     if precision == "fp16":
         expected = fp16(expected)
     steps = run.steps(f"--loadEngine={run.plan(precision, tower)}")
@@ -51,16 +57,17 @@ def check_isa(run, rung):
         run.at_least(f"OCTET_ISA={isa} {precision}: octet to onnxruntime, {few} pictures", c.mean(), BOUND[precision])
 
 
-with running(__doc__) as run:
-    for precision in ("fp8", "fp16"):
-        for tower in TOWERS:
-            check_steps(run, precision, tower)
-    missing = []
-    for rung, isa in enumerate(LADDER):
-        forced = run.octet("exec", f"--loadEngine={run.plan('fp8', 'image')}", "--skipInference", code=None, env={"OCTET_ISA": isa})
-        if forced.returncode == 0:
-            check_isa(run, rung)
-        else:
-            missing.append(isa)
-            run.check(forced.returncode == 2 and isa in forced.stderr, f"OCTET_ISA={isa}: refused here: {forced.stderr.splitlines()[0]}")
-    run.check("portable" not in missing, f"classes this machine lacks: {missing or 'none'}")
+if __name__ == "__main__":
+    with running(__doc__) as run:
+        for precision in ("fp8", "fp16"):
+            for tower in TOWERS:
+                check_steps(run, precision, tower)
+        missing = []
+        for rung, isa in enumerate(LADDER):
+            forced = run.octet("exec", f"--loadEngine={run.plan('fp8', 'image')}", "--skipInference", code=None, env={"OCTET_ISA": isa})
+            if forced.returncode == 0:
+                check_isa(run, rung)
+            else:
+                missing.append(isa)
+                run.check(forced.returncode == 2 and isa in forced.stderr, f"OCTET_ISA={isa}: refused here: {forced.stderr.splitlines()[0]}")
+        run.check("portable" not in missing, f"classes this machine lacks: {missing or 'none'}")
