@@ -1,10 +1,10 @@
 // The tail of every vector kernel: y = round((act(acc * alpha + bias) * mul + residual) * inv_out_scale), for a few rows of two
-// vectors of columns. V: simd/f32x16_avx512.h or simd/f32x8_avx2.h, included first. One instance per activation, output type and
+// vectors of columns. V: F32x16 or F32x8. One instance per activation, output type and
 // residual, so that nothing is decided per element; per column, the factors are folded once per call (GemmFactors).
 // Next: gemm_vector.h, gemm_amx.cpp, which call it.
 #pragma once
 #include "cpu/kernels/gemm/gemm_layout.h"
-#include "cpu/simd/math.h"
+#include "cpu/simd/native.h"
 
 namespace octet::cpu {
 namespace {
