@@ -74,6 +74,7 @@ std::vector<Inferred> Concat::infer(InferContext& context) const {
 
 std::vector<HostTensor> Concat::reference(std::span<const HostTensor* const> in) const {
   auto out = ops::make_outputs(*this, in);
+  if (out[0].count() == 0) return out;
   const int64_t at = *ops::normalize_axis(axis, in[0]->rank());
   const auto strides = ops::strides_of(out[0].dims());
   int64_t begin = 0;
@@ -121,6 +122,7 @@ std::vector<HostTensor> Split::reference(std::span<const HostTensor* const> in) 
   const int64_t count = sizes != nullptr ? sizes->count() : split.empty() ? num_outputs : static_cast<int64_t>(split.size());
   if (count < 1 || count > 1 << 20) fail(Code::kUnsupported, "Split into {} parts (0: neither sizes nor num_outputs)", count);
   auto out = ops::make_outputs(*this, in, ops::kAnyOpset, static_cast<int>(count));
+  if (in[0]->count() == 0) return out;
   const int64_t at = *ops::normalize_axis(axis, in[0]->rank());
   const auto strides = ops::strides_of(in[0]->dims());
   int64_t begin = 0;

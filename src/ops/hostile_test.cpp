@@ -91,6 +91,20 @@ TEST(Hostile, references_on_nonsense) {
     }
 }
 
+// Found by the test above.
+TEST(Hostile, cases_that_once_failed) {
+  const int64_t big = int64_t{1} << 40;
+  const HostTensor empty(DType::f16, {big, 0, big}), x = tensor(DType::f16, {2}, {1, 2});
+  const auto run_by_name = [](std::string_view name, const std::vector<const HostTensor*>& in) {
+    const OpDef* def = find_op(name, "");
+    return def->reference(def->make().get(), in, 20).at(0);
+  };
+  EXPECT_EQ(run_by_name("Concat", {&empty, &empty}).dims(), (std::vector<int64_t>{2 * big, 0, big}));
+  EXPECT_EQ(code_of([&] { run_by_name("Flatten", {}); }), Code::kInvalid);
+  const HostTensor axis = ints({1, 1}, {7});
+  EXPECT_EQ(code_of([&] { run_by_name("CumSum", {&x, &axis}); }), Code::kInvalid);
+}
+
 TEST(Hostile, rules_on_nonsense) {
   RecordProperty("seed", kSeed);
   std::mt19937 random(kSeed + 1);

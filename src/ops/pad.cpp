@@ -56,6 +56,7 @@ std::vector<Inferred> Pad::infer(InferContext& context) const {
 std::vector<HostTensor> Pad::reference(std::span<const HostTensor* const> in) const {
   auto out = ops::make_outputs(*this, in);
   if (const HostTensor* value = ops::optional_input(in, 2)) fill(out[0], *value);
+  if (in[0]->count() == 0) return out;
   std::vector<int64_t> dims = in[0]->dims();
   ops::Strided to{0, ops::strides_of(out[0].dims())}, from{0, ops::strides_of(dims)};
   const HostTensor* axes = ops::optional_input(in, 3);

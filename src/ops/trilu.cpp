@@ -76,7 +76,9 @@ std::vector<Inferred> CumSum::infer(InferContext& context) const {
 std::vector<HostTensor> CumSum::reference(std::span<const HostTensor* const> in) const {
   auto out = ops::make_outputs(*this, in);
   if (out[0].count() == 0) return out;
-  const auto view = ops::around(in[0]->dims(), *ops::normalize_axis(in[1]->at_int(0), in[0]->rank()));
+  const auto axis = ops::normalize_axis(in[1]->at_int(0), in[0]->rank());
+  if (!axis) fail(Code::kInvalid, "axis {} is outside the axes of {}", in[1]->at_int(0), describe(*in[0]));
+  const auto view = ops::around(in[0]->dims(), *axis);
   if (is_float(out[0].dtype())) running_sums<double, ops::Reader, ops::Writer>(out[0], *in[0], view, exclusive != 0, reverse != 0);
   else running_sums<uint64_t, ops::IntReader, ops::IntWriter>(out[0], *in[0], view, exclusive != 0, reverse != 0);
   return out;
