@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/onnx/schema.h"
+#include "ops/quantize.h"
 
 namespace octet::onnx {
 namespace {
@@ -194,7 +195,7 @@ class Encoder : public FieldVisitor {
     WireWriter& out = open(name, Type::kFloats);
     for (const float v : value) out.f32(attribute::kFloats, v);
   }
-  void field(std::string_view name, DType& value) override { open(name, Type::kInt).int64(attribute::kInt, onnx_of_dtype(value)); }
+  void field(std::string_view name, DType& value) override { open(name, Type::kInt).int64(attribute::kInt, onnx_number(value)); }
   void field(std::string_view name, HostTensor& value) override {
     WireWriter tensor;
     write_tensor(value, {}, {}, tensor);

@@ -1,5 +1,5 @@
 // Damage at random and inputs at scale: read_onnx either reads or throws a typed Error, soon.
-#include <chrono>
+#include <ctime>
 #include <random>
 
 #include "formats/onnx/testing.h"
@@ -48,10 +48,13 @@ Outcome try_read(const std::string& bytes) {
   }
 }
 
+// Of this process's CPU, so that a busy machine changes nothing.
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
 double seconds_to_read(const std::string& bytes, Code expected, std::string_view part) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = cpu_seconds();
   expect_error(expected, part, [&] { read(bytes); });
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return cpu_seconds() - start;
 }
 
 TEST(Hostile, TruncatedAtEveryByte) {
@@ -171,9 +174,9 @@ TEST(Hostile, AChainOf100kNodes) {
   graph.message(graph::kInput, typed_value("v0", kFloat, {"batch"}));
   graph.message(graph::kOutput, typed_value(fmt::format("v{}", kNodes), kFloat, {"batch"}));
   const std::string bytes = make_model(graph);
-  const auto start = std::chrono::steady_clock::now();
+  const double start = cpu_seconds();
   Graph chain = read(bytes);
-  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 2);
+  EXPECT_LT(cpu_seconds() - start, 2);
   EXPECT_EQ(chain.node(0).source.at(0), fmt::format("Tanh_{}", kNodes - 1));
   EXPECT_EQ(chain.value(chain.outputs.at(0)).producer, kNodes - 1);
 }

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <limits>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/onnx/schema.h"
+#include "ops/quantize.h"
 
 namespace octet::onnx {
 namespace {
@@ -17,7 +18,6 @@ constexpr std::array<std::string_view, 29> kTypeNames = {
     "STRING",     "BOOL",         "FLOAT16",        "DOUBLE",     "UINT32",         "UINT64", "COMPLEX64", "COMPLEX128",
     "BFLOAT16",   "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "UINT4",  "INT4",      "FLOAT4E2M1",
     "FLOAT8E8M0", "UINT2",        "INT2",           "FLOAT6E2M3", "FLOAT6E3M2"};
-constexpr std::array<int32_t, kDTypeCount> kCodes = {1, 10, 16, 17, 19, 24, 3, 2, 6, 7, 9, 11};  // by DType
 
 // A TensorProto, undecoded.
 struct View {
@@ -131,61 +131,32 @@ View read_view(WireReader reader) {
   return view;
 }
 
-template <class T>
-T narrow(uint64_t bits, const WireReader& reader) {
-  const auto value = static_cast<int32_t>(bits);
-  if (value < std::numeric_limits<T>::min() || value > std::numeric_limits<T>::max()) reader.damaged("an element does not fit its type");
-  return static_cast<T>(value);
+// The range of int32_data elements of a type that is narrower than that.
+std::pair<int32_t, int32_t> range_of(DType dtype) {
+  if (dtype == DType::i8) return {-128, 127};
+  if (dtype == DType::boolean) return {0, 1};
+  return {0, size_of(dtype) == 1 ? 0xff : 0xffff};
 }
 
-// Copies the elements of every *_data field into `out`, which has room for exactly that many.
-template <class T>
-void decode(WireReader reader, uint32_t field, std::span<T> out) {
-  size_t i = 0;
-  while (reader.next()) {
-    if (reader.field() != field) continue;
-    each_element(reader, [&](uint64_t bits) {
-      if constexpr (std::is_same_v<T, bool>) out[i++] = narrow<uint8_t>(bits, reader) != 0;
-      else if constexpr (sizeof(T) <= 2) out[i++] = narrow<T>(bits, reader);
-      else out[i++] = std::bit_cast<T>(static_cast<std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>(bits));
-    });
-  }
-}
-
-HostTensor decode_typed(const WireReader& reader, const View& view, DType dtype) {
+// Copies the elements of every *_data field: their low bytes are what raw_data would hold.
+HostTensor decode_typed(WireReader reader, const View& view, DType dtype) {
   if (view.typed_field != 0 && view.typed_field != typed_field(dtype)) reader.damaged("the typed data is of another type than data_type");
   if (view.typed_count != element_count(view.dims)) {
     fail(Code::kInvalid, "the dims [{}] need {} elements but the file has {}", fmt::join(view.dims, ","), element_count(view.dims),
          view.typed_count);
   }
   HostTensor out(dtype, view.dims);
-  if (out.count() == 0) return out;
-  switch (dtype) {
-    case DType::f32:
-      decode(reader, view.typed_field, out.mut<float>());
-      break;
-    case DType::f64:
-      decode(reader, view.typed_field, out.mut<double>());
-      break;
-    case DType::i64:
-      decode(reader, view.typed_field, out.mut<int64_t>());
-      break;
-    case DType::i32:
-      decode(reader, view.typed_field, out.mut<int32_t>());
-      break;
-    case DType::f16:
-    case DType::bf16:
-      decode(reader, view.typed_field, out.mut<uint16_t>());
-      break;
-    case DType::i8:
-      decode(reader, view.typed_field, out.mut<int8_t>());
-      break;
-    case DType::boolean:
-      decode(reader, view.typed_field, out.mut<bool>());
-      break;
-    default:
-      decode(reader, view.typed_field, out.mut<uint8_t>());
-      break;
+  const size_t size = size_of(dtype);
+  const auto [low, high] = range_of(dtype);
+  std::byte* at = view.typed_count == 0 ? nullptr : out.mutable_data();
+  while (reader.next()) {
+    if (reader.field() != view.typed_field) continue;
+    each_element(reader, [&, low = low, high = high](uint64_t bits) {
+      const auto value = static_cast<int32_t>(bits);
+      if (size <= 2 && (value < low || value > high)) reader.damaged("an element does not fit its type");
+      std::memcpy(at, &bits, size);
+      at += size;
+    });
   }
   return out;
 }
@@ -229,14 +200,11 @@ HostTensor read_data(const WireReader& message, const View& view, Source& source
 }  // namespace
 
 DType dtype_of_onnx(int64_t data_type, std::string_view what) {
-  for (size_t i = 0; i < kCodes.size(); ++i)
-    if (kCodes[i] == data_type) return static_cast<DType>(i);
+  if (const auto dtype = from_onnx_number(data_type)) return *dtype;
   const bool known = data_type >= 0 && data_type < static_cast<int64_t>(kTypeNames.size());
   throw Error(Code::kUnsupported, fmt::format("{} has the data type {}, which octet does not support", what,
                                               known ? kTypeNames[static_cast<size_t>(data_type)] : std::to_string(data_type)));
 }
-
-int32_t onnx_of_dtype(DType dtype) { return kCodes[static_cast<size_t>(dtype)]; }
 
 NamedTensor read_tensor(const WireReader& message, Source& source) {
   const View view = read_view(message);
@@ -252,7 +220,7 @@ NamedTensor read_tensor(const WireReader& message, Source& source) {
 
 void write_tensor(const HostTensor& tensor, std::string_view name, const std::optional<ExternalPlace>& place, WireWriter& out) {
   for (const int64_t dim : tensor.dims()) out.int64(tensor::kDims, dim);
-  out.int64(tensor::kDataType, onnx_of_dtype(tensor.dtype()));
+  out.int64(tensor::kDataType, onnx_number(tensor.dtype()));
   if (!name.empty()) out.text(tensor::kName, name);
   if (!place) return out.view(tensor::kRawData, tensor.bytes());
   const std::pair<std::string_view, std::string> entries[] = {

@@ -1,4 +1,4 @@
-// TensorProto <-> HostTensor, and ONNX's element types. Next: onnx/external.h for data in other files.
+// TensorProto <-> HostTensor. Next: onnx/external.h for data in other files.
 #pragma once
 #include <memory>
 #include <optional>
@@ -10,9 +10,8 @@
 
 namespace octet::onnx {
 
-// The types octet has; Error{kUnsupported} naming any other (`what` says whose type it is).
+// from_onnx_number (ops/quantize.h), but Error{kUnsupported} naming a type octet lacks; `what` says whose type it is.
 DType dtype_of_onnx(int64_t data_type, std::string_view what);
-int32_t onnx_of_dtype(DType dtype);
 
 // Where a tensor's bytes may lie.
 struct Source {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "formats/onnx/testing.h"
+#include "ops/quantize.h"
 
 namespace octet::onnx {
 namespace {
@@ -56,7 +57,7 @@ TEST(Tensor, TypesMapBothWays) {
                                              {DType::bf16, 16}, {DType::e4m3, 17},   {DType::e5m2, 19}, {DType::e8m0, 24}};
   static_assert(std::size(pairs) == kDTypeCount);
   for (const auto& [dtype, code] : pairs) {
-    EXPECT_EQ(onnx_of_dtype(dtype), code);
+    EXPECT_EQ(onnx_number(dtype), code);
     EXPECT_EQ(dtype_of_onnx(code, "x"), dtype);
   }
   expect_error(Code::kUnsupported, "x has the data type STRING", [] { dtype_of_onnx(8, "x"); });
@@ -70,7 +71,7 @@ TEST(Tensor, RawDataIsAView) {
     const auto dtype = static_cast<DType>(i);
     std::string raw;
     for (size_t k = 0; k < 6 * size_of(dtype); ++k) raw += static_cast<char>(dtype == DType::boolean ? k % 2 : 37 * k);
-    const Read read = read_back(raw_tensor("t", onnx_of_dtype(dtype), {2, 3}, raw));
+    const Read read = read_back(raw_tensor("t", onnx_number(dtype), {2, 3}, raw));
     EXPECT_EQ(read.tensor.dtype(), dtype);
     EXPECT_EQ(read.tensor.dims(), (Dims{2, 3}));
     EXPECT_EQ(std::memcmp(read.tensor.bytes().data(), raw.data(), raw.size()), 0);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "formats/onnx/schema.h"
 #include "formats/onnx/tensor.h"
+#include "ops/quantize.h"
 
 namespace octet::onnx {
 namespace {
@@ -76,7 +77,7 @@ void write_type(const TensorType& type, uint32_t field, WireWriter& out) {
     else if (!dim.symbol.starts_with('?')) one.text(dim::kParam, to_string(dim));  // a fresh symbol means nothing elsewhere
     shape.message(shape::kDim, one);
   }
-  tensor.int64(tensor_type::kElemType, onnx_of_dtype(type.dtype));
+  tensor.int64(tensor_type::kElemType, onnx_number(type.dtype));
   tensor.message(tensor_type::kShape, shape);
   message.message(type::kTensor, tensor);
   out.message(field, message);
