@@ -62,7 +62,8 @@ std::vector<double> factors_of(const plan::Plan& plan, const plan::Step& step) {
 }
 
 // b's output against a's, in a's terms: where the folded factors differ, b's is exchanged for a's.
-Difference compare_steps(const Side& a, size_t step_a, std::span<const std::byte> bytes_a, const Side& b, size_t step_b, std::span<const std::byte> bytes_b) {
+Difference compare_steps(const Side& a, size_t step_a, std::span<const std::byte> bytes_a, const Side& b, size_t step_b,
+                         std::span<const std::byte> bytes_b) {
   const plan::Step &x = a.plan.steps[step_a], &y = b.plan.steps[step_b];
   const plan::Buffer &out_a = a.plan.buffers[plan::out_of(x.op)], &out_b = b.plan.buffers[plan::out_of(y.op)];
   const std::vector<double> factor_a = factors_of(a.plan, x), factor_b = factors_of(b.plan, y), scale_a = scales_of(a.plan, x);
@@ -85,7 +86,8 @@ const plan::Buffer& output_of(const plan::Plan& plan, size_t step) { return plan
 
 Difference compare_tensors(const TensorBytes& a, const TensorBytes& b, int64_t cols) {
   const auto elements = static_cast<int64_t>(a.bytes.size() / size_of(a.dtype));
-  OCTET_CHECK(cols > 0 && elements % cols == 0 && b.bytes.size() / size_of(b.dtype) == static_cast<size_t>(elements), elements, cols, b.bytes.size());
+  OCTET_CHECK(cols > 0 && elements % cols == 0 && b.bytes.size() / size_of(b.dtype) == static_cast<size_t>(elements), elements, cols,
+              b.bytes.size());
   Difference difference;
   difference.elements = elements;
   difference.codes = a.dtype == DType::e4m3 && b.dtype == DType::e4m3 && std::ranges::equal(a.scale, b.scale);

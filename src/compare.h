@@ -20,12 +20,12 @@ struct TensorBytes {
 // b against a, scales applied. A NaN equals a NaN; any other pair with a value that is not finite counts in `not_finite` and
 // nowhere else but `differing`.
 struct Difference {
-  int64_t elements = 0, differing = 0;         // differing: values that are not equal
+  int64_t elements = 0, differing = 0;  // differing: values that are not equal
   int64_t not_finite = 0;
-  bool codes = false;                          // both are e4m3 with the same scales: `differing` counts codes
+  bool codes = false;  // both are e4m3 with the same scales: `differing` counts codes
   double max_abs = 0;
-  double mean_cosine = 1, min_cosine = 1;      // over the rows; two zero rows agree, one alone has 0
-  double sqnr_db = 0;                          // 10 log10(sum a^2 / sum (a - b)^2); infinite for equality
+  double mean_cosine = 1, min_cosine = 1;  // over the rows; two zero rows agree, one alone has 0
+  double sqnr_db = 0;                      // 10 log10(sum a^2 / sum (a - b)^2); infinite for equality
   double differing_percent() const { return elements == 0 ? 0 : 100.0 * static_cast<double>(differing) / static_cast<double>(elements); }
 };
 // Both of the same number of elements, a multiple of cols. dtypes: f32, f16, bf16, e4m3.
@@ -37,14 +37,14 @@ using StepVisitor = std::function<void(size_t step, std::span<const std::byte> o
 void walk_steps(const plan::Plan& plan, Context& context, std::span<const void* const> inputs, int64_t batch, const StepVisitor& visit);
 
 struct LayerDifference {
-  std::string name;                            // of the buffer: the ONNX tensor
+  std::string name;  // of the buffer: the ONNX tensor
   std::string step_a, step_b;
   DType a, b;
   Difference difference;
 };
 struct LayerReport {
-  std::vector<LayerDifference> layers;         // buffers of equal name and dims, in the order of b's steps
-  std::vector<std::string> only_a, only_b;     // names of those without a partner
+  std::vector<LayerDifference> layers;      // buffers of equal name and dims, in the order of b's steps
+  std::vector<std::string> only_a, only_b;  // names of those without a partner
 };
 // One engine, prepared with PrepareOptions::chunk = -1, and its inputs.
 struct Side {

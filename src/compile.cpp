@@ -6,6 +6,7 @@
 
 #include "formats/onnx/read.h"
 #include "lower/lower.h"
+#include "plan/validate.h"
 #include "self_check.h"
 
 namespace octet {
@@ -29,6 +30,7 @@ std::shared_ptr<const plan::Plan> compile(Graph graph, const CompileOptions& opt
   const auto plan = lower(graph, std::move(source));
   plan->creator = "octet " + std::string(build_version());
   plan->processor_sha256 = options.processor_sha256;
+  plan::validate(*plan);  // before any kernel sees it
   r.seconds = seconds_since(begin);
   if (!options.self_check) return plan;
   const auto checked = std::chrono::steady_clock::now();

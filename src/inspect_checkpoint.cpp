@@ -11,7 +11,11 @@ namespace octet {
 namespace {
 
 Json tower_of(const ClipTowerConfig& tower) {
-  return {{"layers", tower.layers}, {"hidden", tower.hidden}, {"intermediate", tower.intermediate}, {"heads", tower.heads}, {"activation", tower.activation}};
+  return {{"layers", tower.layers},
+          {"hidden", tower.hidden},
+          {"intermediate", tower.intermediate},
+          {"heads", tower.heads},
+          {"activation", tower.activation}};
 }
 
 Json clip_of(const nlohmann::json& config) {

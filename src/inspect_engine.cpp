@@ -40,14 +40,10 @@ Json step_of(const plan::Plan& plan, size_t i, const StepChoice& choice) {
   for (const plan::Id id : plan::reads_of(step.op)) in.push_back(name_of(plan.buffers[id].dtype));
   if (i < plan.source.steps.size())
     for (const uint32_t node : plan.source.steps[i]) source.push_back(plan.source.nodes[node].name);
-  return {{"name", step.name},
-          {"kind", plan::kind_of(step.op)},
-          {"problem", choice.problem},
-          {"kernel", choice.kernel},
-          {"refused", choice.refused},
-          {"notes", step.notes},
-          {"in_dtypes", in},
-          {"out_dtype", name_of(plan.buffers[plan::out_of(step.op)].dtype)},
+  return {{"name", step.name},         {"kind", plan::kind_of(step.op)},
+          {"problem", choice.problem}, {"kernel", choice.kernel},
+          {"refused", choice.refused}, {"notes", step.notes},
+          {"in_dtypes", in},           {"out_dtype", name_of(plan.buffers[plan::out_of(step.op)].dtype)},
           {"source", source}};
 }
 
@@ -78,7 +74,9 @@ void describe_plan(const plan::Plan& plan, const Executable& executable, Json& o
 // The header's reasons, each a line; else what reading the whole file says.
 std::vector<std::string> reasons_against(const std::filesystem::path& file, const Error& error) {
   const plan::Validity validity = plan::engine_validity(file);
-  return validity.reasons.empty() ? std::vector<std::string>{error.message()} : validity.reasons;
+  if (!validity.reasons.empty()) return validity.reasons;
+  const std::string prefix = file.string() + " is not a usable engine: ";  // plan::read's, which names the file
+  return {error.message().starts_with(prefix) ? error.message().substr(prefix.size()) : error.message()};
 }
 
 }  // namespace
@@ -96,7 +94,8 @@ Json inspect_engine(const std::filesystem::path& file, const Backend& backend, c
     describe_plan(*plan, *backend.prepare(plan, options), out);
   } catch (const Error& error) {
     if (error.code() != Code::kInvalid) throw;
-    return {{"schema", out["schema"]}, {"kind", "engine"}, {"file", out["file"]}, {"bytes", out["bytes"]}, {"valid", false}, {"reasons", reasons_against(file, error)}};
+    return {{"schema", out["schema"]}, {"kind", "engine"}, {"file", out["file"]},
+            {"bytes", out["bytes"]},   {"valid", false},   {"reasons", reasons_against(file, error)}};
   }
   return out;
 }

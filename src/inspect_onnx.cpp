@@ -37,7 +37,8 @@ Json constants_of(const Graph& graph) {
 // A constant, or what a Q makes of one.
 bool is_weight(const Graph& graph, ValueId id) {
   const Node* node = graph.producer_of(id);
-  return graph.constant_of(id) != nullptr || (node != nullptr && node->as<QuantizeLinear>() != nullptr && graph.constant_of(node->inputs[0]) != nullptr);
+  return graph.constant_of(id) != nullptr ||
+         (node != nullptr && node->as<QuantizeLinear>() != nullptr && graph.constant_of(node->inputs[0]) != nullptr);
 }
 
 class Quantization {
@@ -51,7 +52,11 @@ class Quantization {
     }
   }
   Json to_json() const {
-    return {{"activation_q", activation_q_}, {"activation_dq", activation_dq_}, {"weight_q", weight_q_}, {"weight_dq", weight_dq_}, {"sites", sites_}};
+    return {{"activation_q", activation_q_},
+            {"activation_dq", activation_dq_},
+            {"weight_q", weight_q_},
+            {"weight_dq", weight_dq_},
+            {"sites", sites_}};
   }
 
  private:
@@ -63,7 +68,8 @@ class Quantization {
     ++activation_q_;
     const HostTensor* scale = node.inputs.size() > 1 ? graph_.constant_of(node.inputs[1]) : nullptr;
     const Value& codes = graph_.value(node.outputs[0]);
-    Json site{{"tensor", graph_.value(node.inputs[0]).name}, {"dtype", nullptr}, {"scale", nullptr}, {"consumers", consumers(node.outputs[0])}};
+    Json site{
+        {"tensor", graph_.value(node.inputs[0]).name}, {"dtype", nullptr}, {"scale", nullptr}, {"consumers", consumers(node.outputs[0])}};
     if (codes.type) site["dtype"] = name_of(codes.type->dtype);
     if (scale != nullptr && scale->count() == 1) site["scale"] = scale->at(0);
     sites_.push_back(std::move(site));
@@ -74,7 +80,8 @@ class Quantization {
     for (const NodeId dq : consumers_[static_cast<size_t>(codes)]) {
       const Node& node = graph_.node(dq);
       if (!node.as<DequantizeLinear>() || node.outputs[0] == kNone) continue;
-      for (const NodeId user : std::set<NodeId>(consumers_[static_cast<size_t>(node.outputs[0])].begin(), consumers_[static_cast<size_t>(node.outputs[0])].end()))
+      for (const NodeId user : std::set<NodeId>(consumers_[static_cast<size_t>(node.outputs[0])].begin(),
+                                                consumers_[static_cast<size_t>(node.outputs[0])].end()))
         for (size_t i = 0; i < graph_.node(user).inputs.size(); ++i)
           if (graph_.node(user).inputs[i] == node.outputs[0]) out.push_back(fmt::format("{}[{}]", graph_.node(user).op.name(), i));
     }

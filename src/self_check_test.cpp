@@ -27,7 +27,9 @@ struct WrongBackend : Backend {
   struct WrongContext : Context {
     WrongContext(std::unique_ptr<Context> context, std::shared_ptr<const plan::Plan> steps, SpoilOutput spoil)
         : inner(std::move(context)), plan(std::move(steps)), spoil_output(std::move(spoil)) {}
-    void run(int64_t, std::span<const void* const>, std::span<void* const>, const StepHook*) override { FAIL() << "the check goes step by step"; }
+    void run(int64_t, std::span<const void* const>, std::span<void* const>, const StepHook*) override {
+      FAIL() << "the check goes step by step";
+    }
     void reserve(int64_t batch) override { inner->reserve(batch); }
     std::span<std::byte> buffer(plan::Id id, int64_t batch) override { return inner->buffer(id, batch); }
     void run_step(size_t step, int64_t batch) override {
@@ -42,7 +44,9 @@ struct WrongBackend : Backend {
     std::span<const StepChoice> choices() const override { return inner->choices(); }
     uint64_t weight_bytes() const override { return inner->weight_bytes(); }
     uint64_t arena_bytes(int64_t batch) const override { return inner->arena_bytes(batch); }
-    std::unique_ptr<Context> new_context() const override { return std::make_unique<WrongContext>(inner->new_context(), plan, spoil_output); }
+    std::unique_ptr<Context> new_context() const override {
+      return std::make_unique<WrongContext>(inner->new_context(), plan, spoil_output);
+    }
     std::shared_ptr<const Executable> inner;
     std::shared_ptr<const plan::Plan> plan;
     SpoilOutput spoil_output;

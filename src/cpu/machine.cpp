@@ -32,13 +32,23 @@ AlignedBytes random_matrix(DType type, int64_t count, uint32_t seed) {
 class Workload {
  public:
   Workload(const GemmKernel& kernel, const GemmProblem& problem, int64_t m, int threads)
-      : kernel_(kernel), problem_(problem), m_(m), pool_(threads), a_(random_matrix(problem.a, m * problem.k, 1)), packed_(kernel.packed_bytes(problem)),
-        out_(static_cast<size_t>(m * problem.n) * size_of(problem.out)), stride_(round_up(kernel.scratch_bytes(problem, m, threads), 64) + 64),
-        scratch_(stride_ * static_cast<size_t>(threads)), alpha_(static_cast<size_t>(problem.n), 0.01f), ones_(alpha_.size(), 1.0f), zeros_(alpha_.size()) {
+      : kernel_(kernel),
+        problem_(problem),
+        m_(m),
+        pool_(threads),
+        a_(random_matrix(problem.a, m * problem.k, 1)),
+        packed_(kernel.packed_bytes(problem)),
+        out_(static_cast<size_t>(m * problem.n) * size_of(problem.out)),
+        stride_(round_up(kernel.scratch_bytes(problem, m, threads), 64) + 64),
+        scratch_(stride_ * static_cast<size_t>(threads)),
+        alpha_(static_cast<size_t>(problem.n), 0.01f),
+        ones_(alpha_.size(), 1.0f),
+        zeros_(alpha_.size()) {
     kernel.pack(problem, random_matrix(problem.w, problem.n * problem.k, 2).data(), packed_.data());
   }
   double seconds() {
-    const GemmArgs args{a_.data(), m_, packed_.data(), alpha_.data(), zeros_.data(), ones_.data(), ones_.data(), nullptr, out_.data(), nullptr};
+    const GemmArgs args{a_.data(),    m_,           packed_.data(), alpha_.data(), zeros_.data(),
+                        ones_.data(), ones_.data(), nullptr,        out_.data(),   nullptr};
     const auto begin = std::chrono::steady_clock::now();
     pool_.run([&](int thread) {
       GemmArgs mine = args;

@@ -10,12 +10,12 @@
 
 namespace octet::cpu {
 
-std::string cpu_model();                 // the brand string of CPUID, "unknown x86 CPU" if it has none
+std::string cpu_model();  // the brand string of CPUID, "unknown x86 CPU" if it has none
 
 struct GemmRate {
-  DType type, out;                       // of both operands; of the result
+  DType type, out;  // of both operands; of the result
   int64_t m = 0, n = 0, k = 0;
-  StepChoice choice;                     // the row that runs; better rows with the reason each one refused
+  StepChoice choice;  // the row that runs; better rows with the reason each one refused
   int threads = 0, runs = 0;
   double median_tflops = 0, best_tflops = 0;  // 2 m n k a run; weights packed before, result rounded and stored
 };

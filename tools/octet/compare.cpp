@@ -2,7 +2,7 @@
 // exact reference's inputs. What is computed: src/compare.h and oracle/compare.h.
 #include "compare.h"
 
-#include <set>
+#include <algorithm>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -42,15 +42,14 @@ Subject open(const std::string& path, const Options& o) {
 }
 
 // Gives every input of `subject` the tensor of its name, or of the partner's input at the same position.
-void bind_inputs(Subject& subject, const Subject* partner, const NamedTensors& given, std::set<std::string>& used) {
+void bind_inputs(Subject& subject, const Subject* partner, const NamedTensors& given) {
   NamedTensors mine;
-  for (size_t i = 0; i < subject.plan().inputs.size(); ++i) {
-    const std::string& name = subject.plan().inputs[i].name;
-    std::string from = name;
-    if (!given.contains(name) && partner != nullptr && partner->plan().inputs.size() == subject.plan().inputs.size()) from = partner->plan().inputs[i].name;
-    if (!given.contains(from)) continue;
-    mine.emplace(name, given.at(from));
-    used.insert(from);
+  const auto& inputs = subject.plan().inputs;
+  const bool aligned = partner != nullptr && partner->plan().inputs.size() == inputs.size();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    auto found = given.find(inputs[i].name);
+    if (found == given.end() && aligned) found = given.find(partner->plan().inputs[i].name);
+    if (found != given.end()) mine.emplace(inputs[i].name, found->second);
   }
   subject.tensors = with_context([&] { return "binding the inputs of " + subject.path; }, [&] { return take_all(mine, subject.plan()); });
   subject.context->reserve(subject.tensors.inputs[0].dims()[0]);
@@ -66,10 +65,14 @@ NamedTensors inputs_of(const Options& o, const Subject& a) {
 
 void bind_all(const Options& o, std::span<Subject> subjects) {
   const NamedTensors given = inputs_of(o, subjects[0]);
-  std::set<std::string> used;
-  for (size_t i = 0; i < subjects.size(); ++i) bind_inputs(subjects[i], subjects.size() == 2 ? &subjects[1 - i] : nullptr, given, used);
+  std::vector<std::string> known;
+  for (const Subject& subject : subjects)
+    for (const auto& binding : subject.plan().inputs)
+      if (std::ranges::find(known, binding.name) == known.end()) known.push_back(binding.name);
   for (const auto& [name, tensor] : given)
-    if (!used.contains(name)) throw Error(Code::kUsage, fmt::format("the models have no input `{}`", printable(name)));
+    if (std::ranges::find(known, name) == known.end())
+      throw Error(Code::kUsage, fmt::format("no model has an input `{}`", printable(name)), "inputs: " + join(known, ", "));
+  for (size_t i = 0; i < subjects.size(); ++i) bind_inputs(subjects[i], subjects.size() == 2 ? &subjects[1 - i] : nullptr, given);
 }
 
 // b's output that stands for a's output i: of the same name, or else at the same position.
@@ -105,18 +108,21 @@ ForcedEngine force(Subject& subject, int64_t rows, int threads) {
   const auto inputs = subject.tensors.input_pointers();
   const auto& steps = subject.plan().steps;
   ForcedEngine out{subject.path, {}};
-  oracle::teacher_force(subject.plan(), *subject.context, inputs, subject.tensors.inputs[0].dims()[0], rows,
-                        [&](size_t i, const oracle::StepVerdict& verdict) {
-                          const DType dtype = subject.plan().buffers[plan::out_of(steps[i].op)].dtype;
-                          out.steps.push_back({steps[i].name, subject.engine.executable->choices()[i].kernel, dtype, verdict});
-                          progress("comparing with the exact reference", static_cast<int64_t>(i + 1), static_cast<int64_t>(steps.size()));
-                        }, &pool);
+  oracle::teacher_force(
+      subject.plan(), *subject.context, inputs, subject.tensors.inputs[0].dims()[0], rows,
+      [&](size_t i, const oracle::StepVerdict& verdict) {
+        const DType dtype = subject.plan().buffers[plan::out_of(steps[i].op)].dtype;
+        out.steps.push_back({steps[i].name, subject.engine.executable->choices()[i].kernel, dtype, verdict});
+        progress("comparing with the exact reference", static_cast<int64_t>(i + 1), static_cast<int64_t>(steps.size()));
+      },
+      &pool);
   return out;
 }
 
 void check_usage(const Options& o) {
   if (o.b.empty() && !o.teacher_forced)
-    throw Error(Code::kUsage, "one model is given, and nothing to compare it with", "give a second one, or --teacher-forced: each step against the exact reference");
+    throw Error(Code::kUsage, "one model is given, and nothing to compare it with",
+                "give a second one, or --teacher-forced: each step against the exact reference");
   if (o.b.empty() && o.per_layer) throw Error(Code::kUsage, "--per-layer compares two models");
   if (o.rows > 0 && !o.teacher_forced) throw Error(Code::kUsage, "--rows goes with --teacher-forced");
 }
@@ -127,17 +133,20 @@ int compare(const Options& o) {
   for (const std::string& path : {o.a, o.b})
     if (!path.empty()) subjects.push_back(open(path, o));
   bind_all(o, subjects);
-  CompareReport report{o.a, o.b, subjects[0].engine.device, o.inputs.empty() ? "random" : "given", subjects[0].tensors.inputs[0].dims()[0], {}, {}, {}};
+  CompareReport report{
+      o.a, o.b, subjects[0].engine.device, o.inputs.empty() ? "random" : "given", subjects[0].tensors.inputs[0].dims()[0], {}, {}, {}};
   if (subjects.size() == 2) compare_outputs(subjects[0], subjects[1], report);
   if (o.per_layer) {
     const auto in_a = subjects[0].tensors.input_pointers(), in_b = subjects[1].tensors.input_pointers();
-    report.layers = compare_layers({subjects[0].plan(), *subjects[0].context, in_a}, {subjects[1].plan(), *subjects[1].context, in_b}, report.batch);
+    report.layers =
+        compare_layers({subjects[0].plan(), *subjects[0].context, in_a}, {subjects[1].plan(), *subjects[1].context, in_b}, report.batch);
   }
   for (Subject& subject : subjects)
     if (o.teacher_forced) report.forced.push_back(force(subject, o.rows, o.device.threads));
   const auto failures = failures_of(report, o.gates);
   print_out(o.json ? to_json(report, failures) : to_text(report));
-  if (!failures.empty()) throw Error(Code::kGate, fmt::format("{} of the comparison's gates failed:\n  {}", failures.size(), join(failures, "\n  ")));
+  if (!failures.empty())
+    throw Error(Code::kGate, fmt::format("{} of the comparison's gates failed:\n  {}", failures.size(), join(failures, "\n  ")));
   return 0;
 }
 
@@ -151,9 +160,12 @@ Run add_compare(CLI::App& app) {
   app.add_option("--batch", o->batch, "items of the random inputs")->check(CLI::Range(1, 1 << 20))->capture_default_str();
   app.add_flag("--per-layer", o->per_layer, "compare every intermediate tensor that both have, too");
   app.add_flag("--teacher-forced", o->teacher_forced, "judge every step on the exact reference's inputs; B may be left out");
-  app.add_option("--rows", o->rows, "output rows judged a step, spread evenly (with --teacher-forced; default: all)")->check(CLI::Range(1, 1 << 30));
-  app.add_option("--min-cosine", o->gates.min_cosine, "exit 6 if a compared tensor's mean cosine over rows is lower")->check(CLI::Range(-1.0, 1.0));
-  app.add_option("--max-code-diff", o->gates.max_code_diff, "exit 6 if more than this percentage of a tensor's FP8 codes differ")->check(CLI::Range(0.0, 100.0));
+  app.add_option("--rows", o->rows, "output rows judged a step, spread evenly (with --teacher-forced; default: all)")
+      ->check(CLI::Range(1, 1 << 30));
+  app.add_option("--min-cosine", o->gates.min_cosine, "exit 6 if a compared tensor's mean cosine over rows is lower")
+      ->check(CLI::Range(-1.0, 1.0));
+  app.add_option("--max-code-diff", o->gates.max_code_diff, "exit 6 if more than this percentage of a tensor's FP8 codes differ")
+      ->check(CLI::Range(0.0, 100.0));
   app.add_flag("--json", o->json, "machine-readable output, schema octet.compare/1");
   o->device.add_to(app);
   return [o] { return compare(*o); };

@@ -15,26 +15,33 @@ std::string decibel(double value) { return std::isinf(value) ? "equal" : fmt::fo
 std::string share(int64_t part, int64_t whole) {
   return part == 0 ? "0" : fmt::format("{} ({:.3g} %)", part, 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
-double percent(const oracle::StepVerdict& v) { return v.elements == 0 ? 0 : 100.0 * static_cast<double>(v.differing) / static_cast<double>(v.elements); }
+double percent(const oracle::StepVerdict& v) {
+  return v.elements == 0 ? 0 : 100.0 * static_cast<double>(v.differing) / static_cast<double>(v.elements);
+}
 
 void check(const char* what, const LayerDifference& layer, const Gates& gates, std::vector<std::string>& failures) {
   const Difference& d = layer.difference;
   if (gates.min_cosine && !(d.mean_cosine >= *gates.min_cosine))
-    failures.push_back(fmt::format("{} `{}`: mean cosine {:.6f} is below {}", what, printable(layer.name), d.mean_cosine, *gates.min_cosine));
-  if (gates.min_cosine && d.not_finite > 0) failures.push_back(fmt::format("{} `{}`: {} values are not finite", what, printable(layer.name), d.not_finite));
+    failures.push_back(
+        fmt::format("{} `{}`: mean cosine {:.6f} is below {}", what, printable(layer.name), d.mean_cosine, *gates.min_cosine));
+  if (gates.min_cosine && d.not_finite > 0)
+    failures.push_back(fmt::format("{} `{}`: {} values are not finite", what, printable(layer.name), d.not_finite));
   if (gates.max_code_diff && d.codes && d.differing_percent() > *gates.max_code_diff)
-    failures.push_back(fmt::format("{} `{}`: {:.4g} % of the codes differ, more than {} %", what, printable(layer.name), d.differing_percent(), *gates.max_code_diff));
+    failures.push_back(fmt::format("{} `{}`: {:.4g} % of the codes differ, more than {} %", what, printable(layer.name),
+                                   d.differing_percent(), *gates.max_code_diff));
 }
 
 void check(const ForcedStep& step, const Gates& gates, std::vector<std::string>& failures) {
   const auto& v = step.verdict;
   if (v.unexplained > 0)
-    failures.push_back(fmt::format("step `{}` ({}): {} elements lie outside the bound of its arithmetic, the first at {}", printable(step.name), step.kernel, v.unexplained,
-                                   v.first_unexplained));
+    failures.push_back(fmt::format("step `{}` ({}): {} elements lie outside the bound of its arithmetic, the first at {}",
+                                   printable(step.name), step.kernel, v.unexplained, v.first_unexplained));
   if (gates.min_cosine && !(v.cosine >= *gates.min_cosine))
-    failures.push_back(fmt::format("step `{}` ({}): cosine {:.6f} is below {}", printable(step.name), step.kernel, v.cosine, *gates.min_cosine));
+    failures.push_back(
+        fmt::format("step `{}` ({}): cosine {:.6f} is below {}", printable(step.name), step.kernel, v.cosine, *gates.min_cosine));
   if (gates.max_code_diff && step.out == DType::e4m3 && percent(v) > *gates.max_code_diff)
-    failures.push_back(fmt::format("step `{}` ({}): {:.4g} % of the codes differ, more than {} %", printable(step.name), step.kernel, percent(v), *gates.max_code_diff));
+    failures.push_back(fmt::format("step `{}` ({}): {:.4g} % of the codes differ, more than {} %", printable(step.name), step.kernel,
+                                   percent(v), *gates.max_code_diff));
 }
 
 std::string table_of(const char* title, const std::vector<LayerDifference>& layers) {
@@ -42,11 +49,13 @@ std::string table_of(const char* title, const std::vector<LayerDifference>& laye
   int64_t not_finite = 0;
   for (const LayerDifference& layer : layers) {
     const Difference& d = layer.difference;
-    table.add({printable(layer.name), std::string(name_of(layer.a)), std::string(name_of(layer.b)), fmt::format("{:.4g}", d.max_abs), fmt::format("{:.6f}", d.mean_cosine),
-               fmt::format("{:.6f}", d.min_cosine), decibel(d.sqnr_db), d.codes ? share(d.differing, d.elements) : "-"});
+    table.add({printable(layer.name), std::string(name_of(layer.a)), std::string(name_of(layer.b)), fmt::format("{:.4g}", d.max_abs),
+               fmt::format("{:.6f}", d.mean_cosine), fmt::format("{:.6f}", d.min_cosine), decibel(d.sqnr_db),
+               d.codes ? share(d.differing, d.elements) : "-"});
     not_finite += d.not_finite;
   }
-  return table.render() + (not_finite > 0 ? fmt::format("{} values are not finite on one side; they count in no figure above\n", not_finite) : "");
+  return table.render() +
+         (not_finite > 0 ? fmt::format("{} values are not finite on one side; they count in no figure above\n", not_finite) : "");
 }
 
 std::string table_of(const ForcedEngine& engine) {
@@ -54,11 +63,12 @@ std::string table_of(const ForcedEngine& engine) {
   int64_t unexplained = 0;
   for (const ForcedStep& step : engine.steps) {
     const auto& v = step.verdict;
-    table.add({printable(step.name), step.kernel, std::string(name_of(step.out)), fmt::to_string(v.elements), share(v.differing, v.elements), fmt::to_string(v.unexplained),
-               fmt::to_string(v.max_ulp)});
+    table.add({printable(step.name), step.kernel, std::string(name_of(step.out)), fmt::to_string(v.elements),
+               share(v.differing, v.elements), fmt::to_string(v.unexplained), fmt::to_string(v.max_ulp)});
     unexplained += v.unexplained;
   }
-  return fmt::format("\n{}: each step on the exact reference's inputs, against its exact result rounded once\n{}{}\n", engine.path, table.render(),
+  return fmt::format("\n{}: each step on the exact reference's inputs, against its exact result rounded once\n{}{}\n", engine.path,
+                     table.render(),
                      unexplained == 0 ? "every difference lies within the bound of f32 accumulation"
                                       : fmt::format("{} elements lie outside the bound of f32 accumulation", unexplained));
 }
@@ -71,8 +81,10 @@ Json json_of(const std::vector<LayerDifference>& layers) {
   Json out = Json::array();
   for (const LayerDifference& layer : layers) {
     const Difference& d = layer.difference;
-    Json entry{{"name", layer.name}, {"step_a", layer.step_a}, {"step_b", layer.step_b}, {"dtype_a", name_of(layer.a)}, {"dtype_b", name_of(layer.b)}, {"elements", d.elements}};
-    entry["differing"] = d.differing, entry["not_finite"] = d.not_finite, entry["max_abs"] = d.max_abs, entry["mean_cosine"] = d.mean_cosine;
+    Json entry{{"name", layer.name},          {"step_a", layer.step_a},      {"step_b", layer.step_b},
+               {"dtype_a", name_of(layer.a)}, {"dtype_b", name_of(layer.b)}, {"elements", d.elements}};
+    entry["differing"] = d.differing, entry["not_finite"] = d.not_finite, entry["max_abs"] = d.max_abs,
+    entry["mean_cosine"] = d.mean_cosine;
     entry["min_cosine"] = d.min_cosine, entry["sqnr_db"] = d.sqnr_db;  // infinity is dumped as null
     entry["code_differences"] = d.codes ? Json(d.differing) : Json(nullptr);
     out.push_back(std::move(entry));
@@ -84,9 +96,17 @@ Json json_of(const ForcedEngine& engine) {
   Json steps = Json::array();
   for (const ForcedStep& step : engine.steps) {
     const auto& v = step.verdict;
-    steps.push_back({{"name", step.name}, {"kernel", step.kernel}, {"out_dtype", name_of(step.out)}, {"elements", v.elements}, {"differing", v.differing},
-                     {"unexplained", v.unexplained}, {"first_unexplained", v.first_unexplained < 0 ? Json(nullptr) : Json(v.first_unexplained)}, {"max_ulp", v.max_ulp},
-                     {"max_abs", v.max_abs}, {"cosine", v.cosine}, {"sqnr_db", v.sqnr_db}});
+    steps.push_back({{"name", step.name},
+                     {"kernel", step.kernel},
+                     {"out_dtype", name_of(step.out)},
+                     {"elements", v.elements},
+                     {"differing", v.differing},
+                     {"unexplained", v.unexplained},
+                     {"first_unexplained", v.first_unexplained < 0 ? Json(nullptr) : Json(v.first_unexplained)},
+                     {"max_ulp", v.max_ulp},
+                     {"max_abs", v.max_abs},
+                     {"cosine", v.cosine},
+                     {"sqnr_db", v.sqnr_db}});
   }
   return {{"engine", engine.path}, {"steps", steps}};
 }
@@ -114,7 +134,8 @@ std::string to_text(const CompareReport& report) {
 }
 
 std::string to_json(const CompareReport& report, const std::vector<std::string>& failures) {
-  Json out{{"schema", "octet.compare/1"}, {"a", report.a}, {"b", report.b.empty() ? Json(nullptr) : Json(report.b)}, {"device", report.device}};
+  Json out{
+      {"schema", "octet.compare/1"}, {"a", report.a}, {"b", report.b.empty() ? Json(nullptr) : Json(report.b)}, {"device", report.device}};
   out["inputs"] = report.inputs, out["batch"] = report.batch, out["passed"] = failures.empty(), out["failures"] = failures;
   out["outputs"] = json_of(report.outputs), out["layers"] = json_of(report.layers.layers);
   out["only_a"] = report.layers.only_a, out["only_b"] = report.layers.only_b;

@@ -22,7 +22,7 @@ struct ForcedEngine {
   std::vector<ForcedStep> steps;
 };
 struct CompareReport {
-  std::string a, b, device, inputs;     // inputs: random | given
+  std::string a, b, device, inputs;  // inputs: random | given
   int64_t batch = 0;
   std::vector<LayerDifference> outputs;
   LayerReport layers;
@@ -32,8 +32,9 @@ struct CompareReport {
 // One line for each gate that fails. Elements that no rounding explains fail always.
 std::vector<std::string> failures_of(const CompareReport& report, const Gates& gates);
 std::string to_text(const CompareReport& report);
-// {schema "octet.compare/1", a, b, device, inputs, batch, passed, failures [], outputs [], layers [], only_a [], only_b [], forced [{engine,
-// steps []}]}. sqnr_db is null where nothing differs; code_differences is null where A and B are not both e4m3 of one scale.
+// {schema "octet.compare/1", a, b, device, inputs, batch, passed, failures [], outputs [], layers [], only_a [], only_b [], forced
+// [{engine, steps []}]}. sqnr_db is null where nothing differs; code_differences is null where A and B are not both e4m3 of one scale.
+// A forced step's max_abs, cosine and sqnr_db are against the exact value before its rounding.
 std::string to_json(const CompareReport& report, const std::vector<std::string>& failures);
 
 }  // namespace octet::cli

@@ -39,7 +39,8 @@ std::string bash_values(const HelpCommand& command) {
 // zsh: text inside '...[...]': brackets, colons and quotes have meanings there.
 std::string zsh_text(const std::string& text) {
   std::string out;
-  for (const char c : text) out += c == '\'' ? "'\\''" : c == '[' || c == ']' || c == ':' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+  for (const char c : text)
+    out += c == '\'' ? "'\\''" : c == '[' || c == ']' || c == ':' || c == '\\' ? std::string("\\") + c : std::string(1, c);
   return out;
 }
 std::string zsh_action(const HelpOption& option) {
@@ -56,7 +57,11 @@ std::string zsh_arguments(const HelpCommand& command) {
     for (const std::string& name : option.names) {
       const bool is_long = name.starts_with("--");
       const std::string value = option.value == Value::kNone ? "" : fmt::format(":{}:{}", zsh_text(option.label), zsh_action(option));
-      text += fmt::format(" \\\n        '*{}{}[{}]{}'", name, option.value == Value::kNone ? "" : is_long ? "=" : "+", zsh_text(option.text), value);
+      text += fmt::format(" \\\n        '*{}{}[{}]{}'", name,
+                          option.value == Value::kNone ? ""
+                          : is_long                    ? "="
+                                                       : "+",
+                          zsh_text(option.text), value);
     }
   }
   return text;
@@ -81,27 +86,35 @@ std::vector<std::string> names_of(const HelpPages& pages) {
 }  // namespace
 
 std::string bash_completion(const HelpPages& pages) {
-  std::string text = "# bash completion of octet; printed by `octet --print-completion=bash`\n"
-                     "_octet() {\n"
-                     "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command='' words='' values='' i\n"
-                     "  # bash splits --option=value into three words\n"
-                     "  if [[ $cur == = ]]; then cur=''; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
-                     "  for ((i = 1; i < COMP_CWORD; ++i)); do\n";
+  std::string text =
+      "# bash completion of octet; printed by `octet --print-completion=bash`\n"
+      "_octet() {\n"
+      "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command='' words='' values='' i\n"
+      "  # bash splits --option=value into three words\n"
+      "  if [[ $cur == = ]]; then cur=''; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
+      "  for ((i = 1; i < COMP_CWORD; ++i)); do\n";
   text += fmt::format("    case ${{COMP_WORDS[i]}} in {}) command=${{COMP_WORDS[i]}}; break ;; esac\n  done\n", join(names_of(pages), "|"));
   text += "  case $command:$prev in\n";
   for (const HelpCommand& command : pages.commands) text += bash_values(command);
-  text += "  esac\n  if [[ -n $values ]]; then mapfile -t COMPREPLY < <(compgen -W \"$values\" -- \"$cur\"); return; fi\n  case $command in\n";
+  text +=
+      "  esac\n  if [[ -n $values ]]; then mapfile -t COMPREPLY < <(compgen -W \"$values\" -- \"$cur\"); return; fi\n  case $command in\n";
   text += fmt::format("    '') words='{} {}' ;;\n", join(names_of(pages), " "), words_of(pages.program));
   for (const HelpCommand& command : pages.commands) text += fmt::format("    {}) words='{}' ;;\n", command.name, words_of(command));
   return text + "  esac\n  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n}\ncomplete -o default -F _octet octet\n";
 }
 
 std::string zsh_completion(const HelpPages& pages) {
-  std::string text = "#compdef octet\n# printed by `octet --print-completion=zsh`\n_octet() {\n  local context state line\n  local -a commands\n  commands=(\n";
+  std::string text =
+      "#compdef octet\n# printed by `octet --print-completion=zsh`\n_octet() {\n  local context state line\n  local -a commands\n  "
+      "commands=(\n";
   for (const HelpCommand& command : pages.commands) text += fmt::format("    '{}:{}'\n", command.name, zsh_text(command.text));
-  text += fmt::format("  )\n  _arguments -C{} \\\n        '1: :->command' '*:: :->arguments'\n  case $state in\n    command) _describe 'subcommand' commands ;;\n"
-                      "    arguments)\n      case $words[1] in\n", zsh_arguments(pages.program));
-  for (const HelpCommand& command : pages.commands) text += fmt::format("      {}) _arguments{} ;;\n", command.name, zsh_arguments(command));
+  text += fmt::format(
+      "  )\n  _arguments -C{} \\\n        '1: :->command' '*:: :->arguments'\n  case $state in\n    command) _describe 'subcommand' "
+      "commands ;;\n"
+      "    arguments)\n      case $words[1] in\n",
+      zsh_arguments(pages.program));
+  for (const HelpCommand& command : pages.commands)
+    text += fmt::format("      {}) _arguments{} ;;\n", command.name, zsh_arguments(command));
   return text + "      esac ;;\n  esac\n}\n_octet \"$@\"\n";
 }
 

@@ -35,14 +35,17 @@ void field(const Json& facts, std::string_view label, const char* key) {
 }
 
 void tensors(const Json& facts, const char* key, std::string_view label) {
-  for (const Json& tensor : facts[key]) line(label, fmt::format("{} {}[{}]", text_of(tensor["name"]), text_of(tensor["dtype"]), text_of(tensor["dims"])));
+  for (const Json& tensor : facts[key])
+    line(label, fmt::format("{} {}[{}]", text_of(tensor["name"]), text_of(tensor["dtype"]), text_of(tensor["dims"])));
 }
 
 // "e4m3 291.0 MiB in 97, f16 ..."
 std::string storage(const Json& facts) {
   std::vector<std::string> parts;
-  for (const auto& [dtype, share] : facts["by_dtype"].items()) parts.push_back(fmt::format("{} {} in {}", dtype, bytes_of(share["bytes"]), text_of(share["count"])));
-  return fmt::format("{} in {} tensors, {} elements ({})", bytes_of(facts["bytes"]), text_of(facts["count"]), text_of(facts["elements"]), join(parts, ", "));
+  for (const auto& [dtype, share] : facts["by_dtype"].items())
+    parts.push_back(fmt::format("{} {} in {}", dtype, bytes_of(share["bytes"]), text_of(share["count"])));
+  return fmt::format("{} in {} tensors, {} elements ({})", bytes_of(facts["bytes"]), text_of(facts["count"]), text_of(facts["elements"]),
+                     join(parts, ", "));
 }
 
 // Lines that occur more than once are printed once, with their number, in order of first appearance.
@@ -67,14 +70,16 @@ void print_sites(const Json& quantization) {
   Grouped sites;
   for (const Json& site : quantization["sites"]) {
     const std::string consumers = text_of(site["consumers"]);
-    sites.add(fmt::format("{} {} -> {}", text_of(site["dtype"]), printable(without_numbers(site["tensor"].get<std::string>())), consumers.empty() ? "nothing" : consumers));
+    sites.add(fmt::format("{} {} -> {}", text_of(site["dtype"]), printable(without_numbers(site["tensor"].get<std::string>())),
+                          consumers.empty() ? "nothing" : consumers));
   }
   sites.print();
 }
 
 void print_onnx(const Json& facts) {
   field(facts, "graph", "name");
-  line("format", fmt::format("ONNX, opset {}, producer {}, {}", text_of(facts["opset"]), text_of(facts["producer"]), bytes_of(facts["bytes"])));
+  line("format",
+       fmt::format("ONNX, opset {}, producer {}, {}", text_of(facts["opset"]), text_of(facts["producer"]), bytes_of(facts["bytes"])));
   for (const auto& [key, value] : facts["metadata"].items()) line("metadata", printable(key) + " = " + text_of(value));
   tensors(facts, "inputs", "input");
   tensors(facts, "outputs", "output");
@@ -83,7 +88,8 @@ void print_onnx(const Json& facts) {
   line("nodes", text_of(facts["nodes"]) + ": " + join(ops, ", "));
   line("constants", storage(facts["constants"]));
   const Json& q = facts["quantization"];
-  line("quantization", fmt::format("activations {} Q, {} DQ; weights {} Q, {} DQ", text_of(q["activation_q"]), text_of(q["activation_dq"]), text_of(q["weight_q"]), text_of(q["weight_dq"])));
+  line("quantization", fmt::format("activations {} Q, {} DQ; weights {} Q, {} DQ", text_of(q["activation_q"]), text_of(q["activation_dq"]),
+                                   text_of(q["weight_q"]), text_of(q["weight_dq"])));
   print_sites(q);
   const auto violations = facts["type_violations"].get<int64_t>();
   line("types", violations == 0 ? "strongly typed, no violation" : fmt::format("{} violations: see `octet check`", violations));
@@ -96,7 +102,8 @@ void print_tower(std::string_view name, const Json& tower) {
 }
 
 void print_checkpoint(const Json& facts) {
-  line("checkpoint", fmt::format("{} ({}), dtype {}", text_of(facts["model_type"]), text_of(facts["architectures"]), text_of(facts["dtype"])));
+  line("checkpoint",
+       fmt::format("{} ({}), dtype {}", text_of(facts["model_type"]), text_of(facts["architectures"]), text_of(facts["dtype"])));
   if (const Json& clip = facts["clip"]; !clip.is_null()) {
     print_tower("text", clip["text"]);
     print_tower("vision", clip["vision"]);
@@ -120,7 +127,8 @@ void print_steps(const Json& steps) {
   Grouped reasons;
   for (const Json& step : steps) {
     const std::string name = printable(step["name"].get<std::string>());
-    table.add({name, text_of(step["kind"]), text_of(step["kernel"]), text_of(step["problem"]), text_of(step["out_dtype"]), fmt::to_string(step["source"].size())});
+    table.add({name, text_of(step["kind"]), text_of(step["kernel"]), text_of(step["problem"]), text_of(step["out_dtype"]),
+               fmt::to_string(step["source"].size())});
     for (const Json& note : step["notes"]) reasons.add(without_numbers(name) + ": " + text_of(note));
     for (const Json& no : step["refused"]) reasons.add(text_of(step["kind"]) + ": not " + text_of(no));
   }
@@ -131,7 +139,8 @@ void print_steps(const Json& steps) {
 
 void print_engine(const Json& facts) {
   field(facts, "graph", "name");
-  line("engine", fmt::format("valid, format {}, created by {}, {}", text_of(facts["format_version"]), text_of(facts["creator"]), bytes_of(facts["bytes"])));
+  line("engine", fmt::format("valid, format {}, created by {}, {}", text_of(facts["format_version"]), text_of(facts["creator"]),
+                             bytes_of(facts["bytes"])));
   std::vector<std::string> sections;
   for (const Json& section : facts["sections"]) sections.push_back(text_of(section["name"]) + " " + bytes_of(section["bytes"]));
   line("sections", join(sections, ", "));
@@ -139,10 +148,11 @@ void print_engine(const Json& facts) {
   tensors(facts, "inputs", "input");
   tensors(facts, "outputs", "output");
   line("weights", storage(facts["weights"]));
-  line("memory", fmt::format("arena {} an item, {} buffers; weights packed for this machine {}", bytes_of(facts["arena_bytes_per_item"]), text_of(facts["buffers"]),
-                             bytes_of(facts["resident_weight_bytes"])));
+  line("memory", fmt::format("arena {} an item, {} buffers; weights packed for this machine {}", bytes_of(facts["arena_bytes_per_item"]),
+                             text_of(facts["buffers"]), bytes_of(facts["resident_weight_bytes"])));
   const Json& source = facts["source"];
-  line("source", fmt::format("{} ONNX nodes: {} in {} steps, {} folded", text_of(source["nodes"]), text_of(source["in_steps"]), facts["steps"].size(), text_of(source["folded"])));
+  line("source", fmt::format("{} ONNX nodes: {} in {} steps, {} folded", text_of(source["nodes"]), text_of(source["in_steps"]),
+                             facts["steps"].size(), text_of(source["folded"])));
   field(facts, "device", "device");
   print_steps(facts["steps"]);
 }
@@ -154,9 +164,17 @@ void print_engine(const Json& facts) {
               "build it again with `octet exec --onnx=... --saveEngine=...`");
 }
 
+Json facts_of_directory(const std::filesystem::path& path) {
+  if (std::filesystem::exists(path / "config.json")) return inspect_checkpoint(path);
+  for (const auto& entry : std::filesystem::directory_iterator(path))
+    if (const auto kind = entry.path().extension(); kind == ".onnx" || kind == ".plan")
+      throw Error(Code::kUsage, path.string() + " is a directory, and no checkpoint", "inspect a file in it: " + entry.path().string());
+  throw Error(Code::kIo, path.string() + " is no checkpoint: it has no config.json");
+}
+
 Json facts_of(const Options& o) {
   const std::filesystem::path path(o.file);
-  if (std::filesystem::is_directory(path)) return inspect_checkpoint(path);
+  if (std::filesystem::is_directory(path)) return facts_of_directory(path);
   if (path.extension() != ".plan" && !is_plan(path)) return inspect_onnx(path);
   o.device.require_cpu();
   return inspect_engine(path, *cpu::make_backend(), {.threads = o.device.threads});

@@ -1,4 +1,6 @@
 // octet(1) in man(7)'s macros.
+#include <algorithm>
+
 #include "base/text.h"
 #include "base/version.h"
 #include "console.h"
@@ -50,9 +52,15 @@ std::string synopsis_of(const HelpCommand& command) {
   return text + " [options]";
 }
 
-std::string options_of(const HelpCommand& command) {
+// Less those of `common`, which every subcommand has.
+std::string options_of(const HelpCommand& command, const HelpCommand& common = {}) {
+  const auto is_common = [&](const HelpOption& option) {
+    return !option.names.empty() &&
+           std::ranges::any_of(common.options, [&](const HelpOption& other) { return option.names == other.names; });
+  };
   std::string text;
-  for (const HelpOption& option : command.options) text += fmt::format(".TP\n{}\n{}\n", names_of(option), escaped(option.text));
+  for (const HelpOption& option : command.options)
+    if (!is_common(option)) text += fmt::format(".TP\n{}\n{}\n", names_of(option), escaped(option.text));
   return text;
 }
 
@@ -67,11 +75,14 @@ std::string entries_of(const Entry (&entries)[kCount]) {
 
 std::string man_page(const HelpPages& pages) {
   std::string text = fmt::format(".TH OCTET 1 \"\" \"octet {}\" \"User Commands\"\n", build_version());
-  text += fmt::format(".SH NAME\noctet \\- FP8\\-quantized models into engines, and engines explained, timed and run\n"
-                      ".SH SYNOPSIS\n.B octet\n\\fISUBCOMMAND\\fR [options]\n.SH DESCRIPTION\n{}\n.SH OPTIONS\n{}", escaped(pages.program.text), options_of(pages.program));
+  text += fmt::format(
+      ".SH NAME\noctet \\- FP8\\-quantized models into engines, and engines explained, timed and run\n"
+      ".SH SYNOPSIS\n.B octet\n\\fISUBCOMMAND\\fR [options]\n.SH DESCRIPTION\n{}\n.SH OPTIONS\n{}",
+      escaped(pages.program.text), options_of(pages.program));
   text += ".SH SUBCOMMANDS\n";
   for (const HelpCommand& command : pages.commands) {
-    text += fmt::format(".SS {}\n{}: {}.\n.PP\n{}\n{}", escaped(command.name), "\\fB" + escaped(command.name) + "\\fR", escaped(command.text), synopsis_of(command), options_of(command));
+    text += fmt::format(".SS {}\n{}: {}.\n.PP\n{}\n{}", escaped(command.name), "\\fB" + escaped(command.name) + "\\fR",
+                        escaped(command.text), synopsis_of(command), options_of(command, pages.program));
     text += fmt::format(".PP\nExample:\n.PP\n.RS\n.nf\n{}\n.fi\n.RE\n", escaped(command.example));
   }
   text += ".SH EXIT STATUS\n" + entries_of(kExitCodes) + ".SH ENVIRONMENT\n" + entries_of(kEnvironment);

@@ -10,7 +10,8 @@ NamedTensors read_inputs(const std::vector<std::string>& arguments) {
   NamedTensors tensors;
   for (const auto& argument : arguments) {
     const size_t equal = argument.find('=');
-    if (equal == argument.npos || equal == 0) throw Error(Code::kUsage, fmt::format("--input `{}` is not NAME=FILE.npy", printable(argument)));
+    if (equal == argument.npos || equal == 0)
+      throw Error(Code::kUsage, fmt::format("--input `{}` is not NAME=FILE.npy", printable(argument)));
     tensors[argument.substr(0, equal)] = read_npy(argument.substr(equal + 1));
   }
   return tensors;
@@ -21,11 +22,13 @@ HostTensor take(NamedTensors& tensors, const std::string& name, DType dtype, siz
   if (found == tensors.end()) {
     std::vector<std::string> names;
     for (const auto& [given, tensor] : tensors) names.push_back(given);
-    throw Error(Code::kUsage, fmt::format("input `{}` is not given (given: {})", name, names.empty() ? "none" : join(names, ", ")), "add --input " + name + "=FILE.npy");
+    throw Error(Code::kUsage, fmt::format("input `{}` is not given (given: {})", name, names.empty() ? "none" : join(names, ", ")),
+                "add --input " + name + "=FILE.npy");
   }
   const HostTensor tensor = found->second;
   tensors.erase(found);
-  if (tensor.rank() != static_cast<int64_t>(rank)) throw Error(Code::kUsage, fmt::format("input `{}` has rank {}, the model takes {}", name, tensor.rank(), rank));
+  if (tensor.rank() != static_cast<int64_t>(rank))
+    throw Error(Code::kUsage, fmt::format("input `{}` has rank {}, the model takes {}", name, tensor.rank(), rank));
   if (tensor.dtype() == dtype) return tensor;
   if (is_float(tensor.dtype()) && is_float(dtype)) return from_f32(dtype, tensor.dims(), to_f32(tensor));
   if (is_integer(tensor.dtype()) && is_integer(dtype)) {
@@ -44,7 +47,8 @@ Tensors take_all(NamedTensors& given, const plan::Plan& plan) {
     HostTensor tensor = take(given, binding.name, buffer.dtype, buffer.dims.size() + 1);
     if (batch < 0) batch = tensor.dims()[0];
     if (tensor.dims() != dims_at(plan, binding, batch))
-      throw Error(Code::kUsage, fmt::format("input `{}` is {}, the engine takes [{}]", binding.name, describe(tensor), fmt::join(dims_at(plan, binding, batch), ",")));
+      throw Error(Code::kUsage, fmt::format("input `{}` is {}, the engine takes [{}]", binding.name, describe(tensor),
+                                            fmt::join(dims_at(plan, binding, batch), ",")));
     tensors.inputs.push_back(std::move(tensor));
   }
   if (batch <= 0) throw Error(Code::kUsage, "the inputs hold no item (batch 0)");

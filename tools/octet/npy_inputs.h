@@ -16,6 +16,6 @@ NamedTensors read_inputs(const std::vector<std::string>& arguments);
 HostTensor take(NamedTensors& tensors, const std::string& name, DType dtype, size_t rank);
 // The same for every input of a plan; outputs are made for the batch that the inputs have.
 Tensors take_all(NamedTensors& tensors, const plan::Plan& plan);
-void no_leftover(const NamedTensors& tensors);   // Error{kUsage} naming an input that the model lacks
+void no_leftover(const NamedTensors& tensors);  // Error{kUsage} naming an input that the model lacks
 
 }  // namespace octet::cli

@@ -61,7 +61,8 @@ int run(const Options& o) {
   std::error_code error;
   std::filesystem::create_directories(o.output_dir, error);
   if (error) fail(Code::kIo, "cannot create {}: {}", o.output_dir, error.message());
-  if (o.reference == "onnx" && is_plan(o.model)) throw Error(Code::kUsage, "--reference=onnx needs an ONNX file", "use --reference=steps with an engine");
+  if (o.reference == "onnx" && is_plan(o.model))
+    throw Error(Code::kUsage, "--reference=onnx needs an ONNX file", "use --reference=steps with an engine");
   o.reference == "onnx" ? run_interpreter(o) : run_plan(o);
   return 0;
 }
@@ -73,7 +74,8 @@ Run add_run(CLI::App& app) {
   app.add_option("model", o->model, "ONNX file or engine")->required();
   app.add_option("--input,-i", o->inputs, "NAME=FILE.npy, once an input")->required();
   app.add_option("--output-dir,-o", o->output_dir, "where NAME.npy of each output goes")->capture_default_str();
-  app.add_option("--reference", o->reference, "run a plain reference instead: steps (the fused steps in f64) or onnx (node by node)")->check(CLI::IsMember({"steps", "onnx"}));
+  app.add_option("--reference", o->reference, "run a plain reference instead: steps (the fused steps in f64) or onnx (node by node)")
+      ->check(CLI::IsMember({"steps", "onnx"}));
   o->device.add_to(app);
   return [o] { return run(*o); };
 }

@@ -58,15 +58,21 @@ HelpPages help_pages(const CLI::App& app) {
 }
 
 void add_shell_help(CLI::App& app) {
-  app.add_flag_callback("--print-man", [&app] {
-    print_out(man_page(help_pages(app)));
-    throw CLI::Success();
-  })->group("");
-  app.add_option_function<std::string>("--print-completion", [&app](const std::string& shell) {
-    const HelpPages pages = help_pages(app);
-    print_out(shell == "bash" ? bash_completion(pages) : shell == "zsh" ? zsh_completion(pages) : fish_completion(pages));
-    throw CLI::Success();
-  })->check(CLI::IsMember({"bash", "zsh", "fish"}))->group("");
+  app.add_flag_callback("--print-man",
+                        [&app] {
+                          print_out(man_page(help_pages(app)));
+                          throw CLI::Success();
+                        })
+      ->group("");
+  app.add_option_function<std::string>(
+         "--print-completion",
+         [&app](const std::string& shell) {
+           const HelpPages pages = help_pages(app);
+           print_out(shell == "bash" ? bash_completion(pages) : shell == "zsh" ? zsh_completion(pages) : fish_completion(pages));
+           throw CLI::Success();
+         })
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}))
+      ->group("");
 }
 
 }  // namespace octet::cli

@@ -9,15 +9,15 @@ namespace octet::cli {
 
 // What CLI11 knows about one option, in the terms of a shell.
 struct HelpOption {
-  std::vector<std::string> names;        // "-q", "--quiet"; empty: a positional argument
-  std::string label;                     // what stands for its value: "FILE", "N", or the positional's name
-  std::string text;                      // its description, with the default
-  std::vector<std::string> choices;      // the only values it takes, if there are few
+  std::vector<std::string> names;    // "-q", "--quiet"; empty: a positional argument
+  std::string label;                 // what stands for its value: "FILE", "N", or the positional's name
+  std::string text;                  // its description, with the default
+  std::vector<std::string> choices;  // the only values it takes, if there are few
   enum class Value { kNone, kFile, kOther } value = Value::kNone;
 };
 struct HelpCommand {
   std::string name, text, example;
-  std::vector<HelpOption> options;       // hidden ones left out
+  std::vector<HelpOption> options;  // hidden ones left out
 };
 struct HelpPages {
   HelpCommand program;
@@ -25,11 +25,11 @@ struct HelpPages {
 };
 HelpPages help_pages(const CLI::App& app);
 
-std::string man_page(const HelpPages& pages);                    // roff, man(7)
+std::string man_page(const HelpPages& pages);  // roff, man(7)
 std::string bash_completion(const HelpPages& pages);
 std::string zsh_completion(const HelpPages& pages);
 std::string fish_completion(const HelpPages& pages);
 
-void add_shell_help(CLI::App& app);      // the hidden flags; they print and end the program
+void add_shell_help(CLI::App& app);  // the hidden flags; they print and end the program
 
 }  // namespace octet::cli

@@ -44,8 +44,9 @@ Json bf16_of() {
 
 Json rate_of(DType type, DType out, const Options& o) {
   const cpu::GemmRate rate = cpu::measure_gemm(type, out, kM, kN, kK, o.threads, o.seconds);
-  return {{"operands", name_of(type)}, {"out", name_of(out)}, {"problem", rate.choice.problem}, {"kernel", rate.choice.kernel}, {"threads", rate.threads},
-          {"runs", rate.runs}, {"median_tflops", rate.median_tflops}, {"best_tflops", rate.best_tflops}, {"refused", rate.choice.refused}};
+  return {{"operands", name_of(type)},     {"out", name_of(out)}, {"problem", rate.choice.problem},      {"kernel", rate.choice.kernel},
+          {"threads", rate.threads},       {"runs", rate.runs},   {"median_tflops", rate.median_tflops}, {"best_tflops", rate.best_tflops},
+          {"refused", rate.choice.refused}};
 }
 
 Json attention_of(DType type) {
@@ -57,10 +58,14 @@ Json facts_of(const Options& o) {
   const char* forced = std::getenv("OCTET_ISA");
   Json out{{"schema", "octet.support/1"}, {"octet", build_version()}};
   out["cpu"] = {{"model", cpu::cpu_model()}, {"cores_usable", usable_cores()}, {"cores_online", std::thread::hardware_concurrency()}};
-  out["isa"] = {{"detected", cpu::isa_names(cpu::detected_isa())}, {"usable", cpu::isa_names(cpu::usable_isa())},
-                {"forced", forced == nullptr || *forced == 0 ? Json(nullptr) : Json(forced)}, {"classes", classes_of()}, {"bf16", bf16_of()}};
+  out["isa"] = {{"detected", cpu::isa_names(cpu::detected_isa())},
+                {"usable", cpu::isa_names(cpu::usable_isa())},
+                {"forced", forced == nullptr || *forced == 0 ? Json(nullptr) : Json(forced)},
+                {"classes", classes_of()},
+                {"bf16", bf16_of()}};
   out["gemm"] = Json::array(), out["attention"] = Json::array();
-  for (const auto& [type, result] : {std::pair(DType::e4m3, DType::f16), std::pair(DType::f16, DType::f16), std::pair(DType::bf16, DType::bf16), std::pair(DType::f32, DType::f32)})
+  for (const auto& [type, result] : {std::pair(DType::e4m3, DType::f16), std::pair(DType::f16, DType::f16),
+                                     std::pair(DType::bf16, DType::bf16), std::pair(DType::f32, DType::f32)})
     out["gemm"].push_back(rate_of(type, result, o));
   for (const DType type : {DType::e4m3, DType::f16, DType::bf16, DType::f32}) out["attention"].push_back(attention_of(type));
   out["gpus"] = Json::array();
@@ -72,25 +77,32 @@ std::string yes(const Json& value) { return value.get<bool>() ? "yes" : "no"; }
 
 void print_isa(const Json& isa) {
   Table table({"instructions", "in the CPU", "detected", "usable"});
-  for (const Json& one : isa["classes"]) table.add({one["name"].get<std::string>(), yes(one["cpu_has"]), yes(one["detected"]), yes(one["usable"])});
+  for (const Json& one : isa["classes"])
+    table.add({one["name"].get<std::string>(), yes(one["cpu_has"]), yes(one["detected"]), yes(one["usable"])});
   print_out(table.render());
-  print_out(fmt::format("OCTET_ISA: {}\n", isa["forced"].is_null() ? "not set" : printable(isa["forced"].get<std::string>()) + " (caps what is usable)"));
+  print_out(fmt::format("OCTET_ISA: {}\n",
+                        isa["forced"].is_null() ? "not set" : printable(isa["forced"].get<std::string>()) + " (caps what is usable)"));
   if (const Json& bf16 = isa["bf16"]; !bf16.is_null())
-    print_out(fmt::format("vdpbf16ps runs at {:.2f} of the f32 FMA's FLOP rate (measured now): the avx512bf16 rows are {}\n", bf16["vdpbf16ps_over_fma"].get<double>(),
+    print_out(fmt::format("vdpbf16ps runs at {:.2f} of the f32 FMA's FLOP rate (measured now): the avx512bf16 rows are {}\n",
+                          bf16["vdpbf16ps_over_fma"].get<double>(),
                           bf16["granted"].get<bool>() ? "used, where there is no AMX" : "not used"));
 }
 
 void print_kernels(const Json& facts) {
-  print_out(fmt::format("\nGEMM {}x{}x{} on {} threads, packed weights, measured now in this process; other work on the machine lowers it\n", kM, kN, kK,
-                        facts["gemm"][0]["threads"].get<int>()));
+  print_out(
+      fmt::format("\nGEMM {}x{}x{} on {} threads, packed weights, measured now in this process; other work on the machine lowers it\n", kM,
+                  kN, kK, facts["gemm"][0]["threads"].get<int>()));
   Table table({"operands -> out", "kernel", "TFLOP/s median", "best", "runs"});
   for (const Json& rate : facts["gemm"])
-    table.add({fmt::format("{0} x {0} -> {1}", rate["operands"].get<std::string>(), rate["out"].get<std::string>()), rate["kernel"].get<std::string>(),
-               fmt::format("{:.3f}", rate["median_tflops"].get<double>()), fmt::format("{:.3f}", rate["best_tflops"].get<double>()), rate["runs"].dump()});
+    table.add({fmt::format("{0} x {0} -> {1}", rate["operands"].get<std::string>(), rate["out"].get<std::string>()),
+               rate["kernel"].get<std::string>(), fmt::format("{:.3f}", rate["median_tflops"].get<double>()),
+               fmt::format("{:.3f}", rate["best_tflops"].get<double>()), rate["runs"].dump()});
   print_out(table.render());
   print_out("\nattention (not measured; the row for 257 tokens, head_dim 64)\n");
   Table rows({"q, k, v -> out", "kernel"});
-  for (const Json& row : facts["attention"]) rows.add({fmt::format("{} -> {}", row["operands"].get<std::string>(), row["out"].get<std::string>()), row["kernel"].get<std::string>()});
+  for (const Json& row : facts["attention"])
+    rows.add(
+        {fmt::format("{} -> {}", row["operands"].get<std::string>(), row["out"].get<std::string>()), row["kernel"].get<std::string>()});
   print_out(rows.render());
 }
 
@@ -114,7 +126,8 @@ int support(const Options& o) {
     print_out(facts.dump(2) + "\n");
     return 0;
   }
-  print_out(fmt::format("octet {}\nCPU: {}, {} of {} cores usable\n", build_version(), facts["cpu"]["model"].get<std::string>(), usable_cores(), std::thread::hardware_concurrency()));
+  print_out(fmt::format("octet {}\nCPU: {}, {} of {} cores usable\n", build_version(), facts["cpu"]["model"].get<std::string>(),
+                        usable_cores(), std::thread::hardware_concurrency()));
   print_isa(facts["isa"]);
   print_kernels(facts);
   print_refusals(facts);
