@@ -7,7 +7,9 @@ set(OCTET_FLAGS_avx512bf16 ${OCTET_FLAGS_avx512} -mavx512bf16)
 set(OCTET_FLAGS_amx ${OCTET_FLAGS_avx512bf16} -mamx-tile -mamx-bf16 -mamx-int8)
 
 add_library(octet_warnings INTERFACE)
-target_compile_options(octet_warnings INTERFACE -Wall -Wextra -ffp-contract=off -fno-math-errno -fvisibility=hidden)
+# -Wno-restrict: g++ 12 reports string concatenation inside libstdc++ (bug 105651).
+target_compile_options(octet_warnings INTERFACE -Wall -Wextra -ffp-contract=off -fno-math-errno -fvisibility=hidden
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(OCTET_WERROR)
   target_compile_options(octet_warnings INTERFACE -Werror)
 endif()
