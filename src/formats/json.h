@@ -10,7 +10,7 @@ namespace octet {
 struct JsonLimits {
   size_t bytes = size_t{32} << 20;
   int depth = 64;                         // nested arrays and objects
-  size_t values = 1'000'000;              // at most: every value costs the parser 16 to 150 bytes
+  size_t values = 1'000'000;              // keys count too: each costs the parser 16 to 150 bytes
   size_t string_bytes = size_t{1} << 20;  // one string, as written
 };
 

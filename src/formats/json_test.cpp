@@ -36,9 +36,19 @@ TEST(Json, LimitsDepthValuesStringsAndBytes) {
   EXPECT_THAT(parse_error(std::string(10'000'000, '[')), HasSubstr("deeper than 64"));
   EXPECT_THAT(parse_error("[1,1,1,1]", {.values = 4}), HasSubstr("more than 4 JSON values"));
   EXPECT_EQ(parse_error("[1,1,1]", {.values = 4}), "");
+  EXPECT_THAT(parse_error("{\"a\":1,\"b\":1}", {.values = 4}), HasSubstr("more than 4 JSON values"));
   EXPECT_THAT(parse_error("\"" + std::string(100, 'x') + "\"", {.string_bytes = 50}), HasSubstr("longer than 50"));
   EXPECT_THAT(parse_error("[      ]", {.bytes = 7}), HasSubstr("8 bytes of JSON"));
   EXPECT_EQ(parse_error(R"("[[[[\"[[[[")", {.depth = 1}), "") << "brackets in a string are text";
+}
+
+TEST(Json, TakesTimeInProportionToItsSize) {
+  std::string text = "{";
+  for (int i = 0; i < 300'000; ++i) text += fmt::format("\"{}\":{{}},", i);
+  text.back() = '}';
+  const double begin = testing::cpu_seconds();
+  EXPECT_EQ(parse_json(text, "x.json").size(), 300'000u);
+  EXPECT_LT(testing::cpu_seconds() - begin, 5) << "0.3 s alone; a walk over all members for each took minutes";
 }
 
 TEST(Json, NamesThePlaceOfSyntaxErrors) {

@@ -12,11 +12,12 @@ namespace octet {
 namespace {
 
 constexpr uint64_t kMaxHeader = 100'000'000;
-constexpr size_t kMaxTensors = 200'000;
+constexpr size_t kMaxTensors = 200'000;  // of all shards
+constexpr size_t kMaxMetadata = 10'000;
 constexpr size_t kMaxName = 4096;
 constexpr size_t kMaxRank = 32;
-constexpr JsonLimits kHeaderLimits{.bytes = kMaxHeader, .depth = 8, .values = 3'000'000, .string_bytes = size_t{1} << 20};
-constexpr JsonLimits kIndexLimits{.bytes = 64'000'000, .depth = 8, .values = 2 * kMaxTensors, .string_bytes = kMaxName};
+constexpr JsonLimits kHeaderLimits{.bytes = kMaxHeader, .depth = 8, .values = 4'000'000, .string_bytes = size_t{1} << 20};
+constexpr JsonLimits kIndexLimits{.bytes = 64'000'000, .depth = 8, .values = 3 * kMaxTensors, .string_bytes = kMaxName};
 
 struct Entry {
   std::string name;
@@ -69,7 +70,7 @@ Entry parse_entry(const std::string& name, const nlohmann::json& value, const st
 }
 
 std::map<std::string, std::string> parse_metadata(const nlohmann::json& value, const std::string& where) {
-  if (!value.is_object()) fail(Code::kInvalid, "{}: `__metadata__` is not an object", where);
+  if (!value.is_object() || value.size() > kMaxMetadata) fail(Code::kInvalid, "{}: `__metadata__` is not an object of at most {} strings", where, kMaxMetadata);
   std::map<std::string, std::string> out;
   for (const auto& [key, text] : value.items()) {
     if (!text.is_string()) fail(Code::kInvalid, "{}: `__metadata__` key `{}` is not a string", where, printable(key));
@@ -136,7 +137,8 @@ Safetensors open_sharded(const std::filesystem::path& index_path) {
 Safetensors Safetensors::parse(const Blob& file) {
   ByteCursor cursor(file.bytes, file.where);
   const auto header = parse_json(header_text(cursor, file.where), file.where, kHeaderLimits);
-  if (header.size() > kMaxTensors + 1) fail(Code::kInvalid, "{}: {} tensors, more than {}", file.where, header.size(), kMaxTensors);
+  const size_t count = header.size() - (header.contains("__metadata__") ? 1 : 0);
+  if (count > kMaxTensors) fail(Code::kInvalid, "{}: {} tensors, more than {}", file.where, count, kMaxTensors);
   const Blob data{cursor.take(cursor.left()), file.owner, file.where};
   Safetensors out;
   out.where_ = file.where;

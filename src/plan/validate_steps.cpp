@@ -76,13 +76,13 @@ struct Check {
     require(op.height % op.patch == 0 && op.width % op.patch == 0, "patches of {} do not tile {}x{}", op.patch, op.height, op.width);
     const int64_t tokens = int64_t{op.height / op.patch} * (op.width / op.patch) + (op.class_token != kNoId);
     const int64_t k = int64_t{op.channels} * op.patch * op.patch, cols = last_dim(op.out, "out");
-    const Buffer& pixels = buffer(op.pixels, "pixels", bit(DType::f16) | bit(DType::f32), int64_t{op.channels} * op.height, op.width);
+    const Buffer& pixels = buffer(op.pixels, "pixels", kFloats, int64_t{op.channels} * op.height, op.width);
     require(pixels.dims.size() == 3 && pixels.dims[0] == op.channels && pixels.dims[1] == op.height, "pixels are not [{}, {}, {}]",
             op.channels, op.height, op.width);
     buffer(op.out, "out", kFloats, tokens, cols);
     int64_t count = 0;
     require(!__builtin_mul_overflow(k, cols, &count), "a weight of {} x {}", cols, k);
-    weight(op.weight, "weight", bit(DType::f16) | bit(DType::f32) | bit(DType::e4m3), cols, count);
+    weight(op.weight, "weight", kFloats | bit(DType::e4m3), cols, count);
     weight(op.bias, "bias", kFloats, cols, cols, true);
     weight(op.class_token, "class_token", kFloats, plan_dim(op.class_token), cols, true);
     weight(op.position, "position", kFloats, tokens, tokens * cols, true);

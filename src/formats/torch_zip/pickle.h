@@ -15,7 +15,7 @@ namespace octet {
 // The bytes of the storage named `key` by a persistent id.
 using StorageSource = std::function<Blob(const std::string& key)>;
 
-// Throws Error{kInvalid} with opcode, global and byte offset. Limits: 256 MiB, 8 million opcodes, 500,000 containers and
+// Throws Error{kInvalid} with opcode, global and byte offset. Limits: 256 MiB, 2 million opcodes, 500,000 containers and
 // strings, depth 64, 16 million values when shared parts are counted. Tensors are views of their storages: contiguous only,
 // else Error{kUnsupported}.
 PickleValue read_pickle(const Blob& pickle, const StorageSource& storage);

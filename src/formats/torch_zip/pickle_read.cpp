@@ -19,7 +19,7 @@ class PickleReader {
       if (cursor_.left() == 0) fail(Code::kInvalid, "{}: the pickle has no STOP: it is truncated", where_);
       at_ = cursor_.offset();
       const auto opcode = cursor_.number<unsigned char>();
-      if (operations == kMaxOperations) refuse("more than 8 million operations");
+      if (operations == kMaxOperations) refuse("more than 2 million operations");
       if ((at_ == 0) != (opcode == pickle::kProto)) refuse(at_ == 0 ? "it does not start with PROTO" : "PROTO in the middle");
       locate([&] { step(opcode); });
     }
@@ -29,7 +29,7 @@ class PickleReader {
 
  private:
   using Kind = PickleValue::Kind;
-  static constexpr size_t kMaxBytes = size_t{256} << 20, kMaxOperations = 8'000'000, kMaxNodes = 500'000, kMaxName = 256;
+  static constexpr size_t kMaxBytes = size_t{256} << 20, kMaxOperations = 2'000'000, kMaxNodes = 500'000, kMaxName = 256;
 
   [[noreturn]] void refuse(std::string_view reason) const { fail(Code::kInvalid, "{}: pickle, byte {}: {}", where_, at_, reason); }
 

@@ -1,5 +1,5 @@
 // y[b,s,:] = round(sum_k w[:,k] * patch(b, s - c)[k] * scale + bias + position[s,:]); k over [C, P, P]; c = 1 with a class token,
-// whose row 0 is round(class_token + position[0]). Pixels f16 or f32 [batch, C, H, W]; w [cols, C*P*P] f16, f32 or e4m3, packed once;
+// whose row 0 is round(class_token + position[0]). Pixels f16, bf16 or f32 [batch, C, H, W]; w [cols, C*P*P] f16, f32 or e4m3, packed once;
 // y f16, bf16 or f32 [batch, S, cols]. f16 / f32 products accumulate in f32. The picture is read in place.
 #pragma once
 #include <cstddef>
