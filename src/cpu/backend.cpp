@@ -53,7 +53,8 @@ class CpuExecutable : public Executable, public std::enable_shared_from_this<Cpu
     return total;
   }
   uint64_t arena_bytes(int64_t batch) const override {
-    return plan->arena_bytes_per_item * static_cast<uint64_t>(chunk_of(batch)) + scratch_stride(batch) * static_cast<size_t>(pool.threads());
+    return plan->arena_bytes_per_item * static_cast<uint64_t>(chunk_of(batch)) +
+           scratch_stride(batch) * static_cast<size_t>(pool.threads());
   }
   std::unique_ptr<Context> new_context() const override;
 
@@ -87,7 +88,8 @@ class CpuContext : public Context {
   }
 
   void reserve(int64_t batch) override {
-    const int64_t chunk = exe_->chunk_of(batch);
+    // Not chunk_of(batch), which is not monotone: 9 items make two chunks of 5, 8 one of 8. A smaller batch must fit too.
+    const int64_t chunk = std::min(batch, exe_->chunk);
     if (chunk <= reserved_) return;
     arena_ = AlignedBytes(exe_->plan->arena_bytes_per_item * static_cast<uint64_t>(chunk));
     scratch_stride_ = exe_->scratch_stride(chunk);
@@ -97,10 +99,10 @@ class CpuContext : public Context {
 
   void run(int64_t batch, std::span<const void* const> inputs, std::span<void* const> outputs, const StepHook* hook) override {
     reserve(batch);
+    owned_batch_ = 0;  // the bound buffers are the caller's from here on
     const std::lock_guard lock(exe_->pool_mutex);
     const plan::Plan& plan = *exe_->plan;
-    for (size_t i = 0; i < inputs.size(); ++i)
-      bound_[plan.inputs[i].buffer] = static_cast<std::byte*>(const_cast<void*>(inputs[i]));
+    for (size_t i = 0; i < inputs.size(); ++i) bound_[plan.inputs[i].buffer] = static_cast<std::byte*>(const_cast<void*>(inputs[i]));
     for (size_t i = 0; i < outputs.size(); ++i) bound_[plan.outputs[i].buffer] = static_cast<std::byte*>(outputs[i]);
     const int64_t chunk = exe_->chunk_of(batch);
     for (int64_t first = 0; first < batch; first += chunk) {
@@ -149,9 +151,9 @@ class CpuContext : public Context {
   }
 
   std::shared_ptr<const CpuExecutable> exe_;
-  std::vector<std::byte*> bound_;      // by buffer id: memory of graph inputs and outputs
-  std::vector<std::byte*> pointers_;   // by buffer id: where the current chunk's data lies
-  std::vector<uint64_t> stride_;       // by buffer id: bytes per item
+  std::vector<std::byte*> bound_;     // by buffer id: memory of graph inputs and outputs
+  std::vector<std::byte*> pointers_;  // by buffer id: where the current chunk's data lies
+  std::vector<uint64_t> stride_;      // by buffer id: bytes per item
   AlignedBytes arena_, scratch_;
   size_t scratch_stride_ = 0;
   int64_t reserved_ = 0, owned_batch_ = 0;
