@@ -1,5 +1,6 @@
 #include "oracle/panels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -32,18 +33,26 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) void multiply_magni
 
 }  // namespace
 
-Panels::Panels(DType dtype, const std::byte* data, int64_t n, int64_t k) : n_(n), k_(k), values_(static_cast<size_t>(count() * kCols * k)) {
-  std::vector<float> row(static_cast<size_t>(k));
-  const auto row_bytes = static_cast<int64_t>(size_of(dtype)) * k;
-  for (int64_t j = 0; j < n; ++j) {
-    decode_many(dtype, data + j * row_bytes, k, row.data());
-    float* to = values_.data() + j / kCols * kCols * k + j % kCols;
-    for (int64_t i = 0; i < k; ++i) to[i * kCols] = row[static_cast<size_t>(i)];
-  }
+// In blocks of kBlock values of k, so that what one row scatters over stays in the first cache.
+Panels::Panels(DType dtype, const std::byte* data, int64_t n, int64_t k)
+    : n_(n), k_(k), values_(std::make_unique_for_overwrite<float[]>(static_cast<size_t>(count() * kCols * k))) {
+  constexpr int64_t kBlock = 64;
+  const auto size = static_cast<int64_t>(size_of(dtype));
+  float row[kBlock];
+  for (int64_t panel = 0; panel < count(); ++panel)
+    for (int64_t begin = 0; begin < k; begin += kBlock) {
+      const int64_t length = std::min(kBlock, k - begin);
+      float* to = values_.get() + (panel * k + begin) * kCols;
+      for (int64_t c = 0; c < kCols; ++c, ++to) {
+        const int64_t j = panel * kCols + c;
+        if (j < n) decode_many(dtype, data + (j * k + begin) * size, length, row);
+        for (int64_t i = 0; i < length; ++i) to[i * kCols] = j < n ? row[i] : 0.0f;
+      }
+    }
 }
 
 void Panels::multiply(const double* a, int64_t panel, bool magnitudes, double* sums) const {
-  const float* w = values_.data() + panel * kCols * k_;
+  const float* w = values_.get() + panel * kCols * k_;
   magnitudes ? multiply_magnitudes(a, w, k_, sums) : multiply_panel(a, w, k_, sums);
 }
 

@@ -1,7 +1,7 @@
 // A weight matrix [n, k] decoded for products in f64: panels of 64 columns, [k][64] each, so that the inner loop runs over
 // columns and vectorises without reordering a sum.
 #pragma once
-#include <vector>
+#include <memory>
 
 #include "numeric/dtype.h"
 
@@ -17,7 +17,7 @@ class Panels {
 
  private:
   int64_t n_, k_;
-  std::vector<float> values_;  // exact: every weight type fits
+  std::unique_ptr<float[]> values_;  // exact: every weight type fits
 };
 
 }  // namespace octet::oracle
