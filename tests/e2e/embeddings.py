@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """All 1,000 evaluation pictures and 240 prompts through octet's engines, against PyTorch's fp32 embeddings: mean cosine, the same
 best class as fp32, top-1 with its 95 % interval, and `octet eval` telling the same."""
+import numpy as np
 from common import DATA, TOWERS, best_classes, cosines, load_json, reference, running, wilson
 
 COSINE = {"fp16": 0.9999, "fp8": 0.998}
@@ -23,5 +24,8 @@ with running(__doc__) as run:
         low32, high32 = wilson(865, 1000)
         run.check(low32 <= hits / 1000 <= high32, f"{precision}: top-1 {hits / 10:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f}; fp32 86.5 %, {100 * low32:.1f} to {100 * high32:.1f}")
         told = load_json(run.octet("eval", run.work / precision, "--images", DATA / "eval.tar", "--classes", DATA / "classes.txt",
-                                   "--prompts", DATA / "prompts.txt", "--json").stdout)
+                                   "--prompts", DATA / "prompts.txt", "--predictions", run.scratch / "predictions.tsv", "--json").stdout)
         run.check(told["n"] == 1000 and abs(told["top1"] - hits / 1000) <= 0.0011, f"{precision}: octet eval says top-1 {told['top1']}, n {told['n']}")
+        names = (DATA / "classes.txt").read_text().split("\n")
+        predicted = [line.split("\t")[1] for line in (run.scratch / "predictions.tsv").read_text().splitlines()]
+        run.at_least(f"{precision}: same class in --predictions", np.mean([names[b] == p for b, p in zip(best, predicted, strict=True)]), 0.998)
