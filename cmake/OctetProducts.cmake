@@ -3,7 +3,7 @@
 # liboctet_runtime.so. `cmake --install BUILD --component runtime` installs them with headers, CMake package and pkg-config file.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
-set(OCTET_RUNTIME_FOLDERS base numeric plan runtime cpu api)
+set(OCTET_RUNTIME_FOLDERS base numeric plan runtime cpu cuda api)
 set(product_dir ${CMAKE_BINARY_DIR}/product)
 
 set(runtime_objects)
@@ -14,7 +14,7 @@ foreach(folder ${OCTET_RUNTIME_FOLDERS})
 endforeach()
 
 add_library(octet_product_shared SHARED ${runtime_objects})
-target_link_libraries(octet_product_shared PRIVATE octet_xxhash Threads::Threads)
+target_link_libraries(octet_product_shared PRIVATE octet_xxhash Threads::Threads ${CMAKE_DL_LIBS})
 # Hidden visibility keeps octet's internals in; the script also keeps in what the standard library's templates leave behind.
 target_link_options(octet_product_shared PRIVATE LINKER:--version-script=${CMAKE_SOURCE_DIR}/cmake/octet_runtime.map LINKER:-z,defs
                     LINKER:--gc-sections)

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,12 @@ struct StepEvent {
 };
 using StepHook = std::function<void(const StepEvent&)>;
 
+// What a run took on a device with memory of its own, by its own clock: inputs there, all steps, outputs back; and the time for which
+// the host was busy handing over the steps.
+struct DeviceTimes {
+  double h2d_ms = 0, compute_ms = 0, d2h_ms = 0, enqueue_ms = 0;
+};
+
 // A prepared plan's scratch: arena and per-thread memory. One at a time per caller; not thread-safe.
 class Context {
  public:
@@ -38,6 +45,9 @@ class Context {
   // Only valid after reserve(batch) with whole-batch chunks (see PrepareOptions::chunk).
   virtual std::span<std::byte> buffer(plan::Id id, int64_t batch) = 0;
   virtual void run_step(size_t step, int64_t batch) = 0;
+  virtual std::optional<DeviceTimes> last_times() const { return std::nullopt; }  // of the last run(); none where nothing is transferred
+  // Off: runs compute on the inputs of the last run before, and leave their outputs on the device.
+  virtual void set_transfers([[maybe_unused]] bool on) {}
 };
 
 // A plan made ready for one target: packed weights and chosen kernels. Immutable and shared by contexts.
@@ -48,6 +58,12 @@ class Executable {
   virtual uint64_t weight_bytes() const = 0;                // resident after packing
   virtual uint64_t arena_bytes(int64_t batch) const = 0;
   virtual std::unique_ptr<Context> new_context() const = 0;
+  // What a step runs as at a batch that a context has reserved: choices() name the first of kernels that compete by time.
+  virtual std::string kernel(size_t step, [[maybe_unused]] int64_t batch) const { return choices()[step].kernel; }
+  // Host memory that transfers to the device and back at the full rate; nullptr where any memory does.
+  virtual std::shared_ptr<std::byte> host_memory([[maybe_unused]] size_t bytes) const { return nullptr; }
+  // Memory of the device, a line a part; empty where it is the host's.
+  virtual std::vector<std::string> memory_report([[maybe_unused]] int64_t batch) const { return {}; }
 };
 
 struct PrepareOptions {

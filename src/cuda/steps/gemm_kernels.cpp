@@ -1,0 +1,106 @@
+#include "cuda/steps/gemm_kernels.h"
+
+#include <algorithm>
+#include <random>
+
+#include "base/aligned.h"
+#include "base/log.h"
+#include "numeric/convert.h"
+
+namespace octet::cuda {
+namespace {
+
+// "..._128x256": the row's name ends in its tile.
+bool has_tile(std::string_view name) {
+  const size_t last = name.rfind('_');
+  if (last == std::string_view::npos) return false;
+  const std::string_view tile = name.substr(last + 1);
+  const size_t x = tile.find('x');
+  const auto digits = [](std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos; };
+  return x != std::string_view::npos && digits(tile.substr(0, x)) && digits(tile.substr(x + 1));
+}
+
+// The first row, and if it is a tile the other tiles for its target: those give the same bits.
+std::vector<const GemmKernel*> competitors(const std::vector<const GemmKernel*>& rows, const CudaOptions& options) {
+  const GemmKernel& first = *rows.front();
+  std::vector<const GemmKernel*> out{&first};
+  if (!options.tune || !has_tile(first.name)) return out;
+  for (const GemmKernel* row : rows)
+    if (row != &first && has_tile(row->name) && row->target.sm == first.target.sm && row->target.exact == first.target.exact &&
+        is_preferred(options, row->name) == is_preferred(options, first.name))
+      out.push_back(row);
+  return out;
+}
+
+// Operands like those of a real run: their values decide the power drawn, and with it the clock.
+void fill(const Stream& stream, DType type, Address to, size_t bytes) {
+  constexpr size_t kPeriod = 1 << 18;
+  static const std::vector<float> normal = [] {
+    std::mt19937 random;
+    std::normal_distribution<float> draw;
+    std::vector<float> values(kPeriod);
+    for (float& value : values) value = draw(random);
+    return values;
+  }();
+  constexpr float kCodeDeviation = 60;
+  std::vector<float> values = normal;
+  if (type == DType::e4m3)
+    for (float& value : values) value *= kCodeDeviation;
+  std::vector<std::byte> pattern(kPeriod * size_of(type));
+  encode_many(type, values.data(), kPeriod, pattern.data());
+  size_t done = std::min(bytes, pattern.size());
+  stream.upload(to, std::span(pattern).first(done));
+  for (; done < bytes; done += std::min(done, bytes - done)) stream.copy(to + done, to, std::min(done, bytes - done));
+  stream.synchronize();  // `pattern` ends here
+}
+
+}  // namespace
+
+GemmKernels::GemmKernels(Preparation& with, const GemmProblem& problem, StepChoice& choice) : problem_(problem) {
+  const auto rows = competitors(accepting(gemm_kernels(), problem, with, choice), with.options);
+  for (const GemmKernel* row : rows) {
+    kernels_.emplace_back(with, *row, problem);
+    Program program = row->program(problem, with.gpu);
+    program.target = row->target;
+    candidates_.push_back({std::string(row->name), fingerprint(program, with.gpu)});
+  }
+}
+
+std::string GemmKernels::key(int64_t m) const {
+  return fmt::format("gemm:{0}x{0}->{1}:{2}x{3}x{4} act {5} residual {6}", problem_.in, problem_.out, m, problem_.n, problem_.k,
+                     static_cast<int>(problem_.act), problem_.residual);
+}
+
+std::string GemmKernels::name(const Resident& resident, int64_t m) const {
+  return candidates_[kernels_.size() == 1 ? 0 : resident.tuning->chosen(key(m))].name;
+}
+
+void GemmKernels::enqueue(const Resident& resident, const Stream& stream, const GemmArgs& args) const {
+  const size_t index = kernels_.size() == 1 ? 0 : resident.tuning->chosen(key(args.m));
+  kernels_[index].enqueue(resident, stream, args);
+}
+
+void GemmKernels::tune(const Resident& resident, const Stream& stream, const GemmArgs& args) const {
+  if (kernels_.size() == 1 || resident.tuning->knows(key(args.m))) return;
+  const auto bytes = [&](int64_t cols, DType type) { return round_up(static_cast<size_t>(args.m * cols) * size_of(type), 256); };
+  const size_t a = bytes(problem_.k, problem_.in), out = bytes(problem_.n, problem_.out);
+  try {
+    DeviceBytes memory;  // had only if there is something to measure
+    GemmArgs mine = args;
+    const auto prepare = [&] {
+      memory = DeviceBytes(resident.device, a + (problem_.residual ? 2 : 1) * out, "timing GEMM kernels");
+      fill(stream, problem_.in, memory.address(), a);
+      if (problem_.residual) fill(stream, problem_.out, memory.address() + a + out, out);
+      mine.a = memory.address(), mine.out = mine.a + a, mine.residual = problem_.residual ? mine.out + out : 0;
+    };
+    resident.tuning->choose(resident.gpu, key(args.m), candidates_, [&](size_t i) {
+      if (memory.address() == 0) prepare();
+      return milliseconds(resident.device, stream, [&] { kernels_[i].enqueue(resident, stream, mine); });
+    });
+  } catch (const Error& error) {
+    if (error.code() != Code::kUnsupported) throw;
+    log(Level::kWarning, "{} runs untimed as {}: {}", key(args.m), candidates_.front().name, error.message());
+  }
+}
+
+}  // namespace octet::cuda

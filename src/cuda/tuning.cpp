@@ -1,0 +1,66 @@
+#include "cuda/tuning.h"
+
+#include <algorithm>
+
+#include "base/cache.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+namespace octet::cuda {
+namespace {
+
+std::string cache_name(const Gpu& gpu, const std::string& problem, std::span<const Tuning::Candidate> candidates) {
+  std::string all = fmt::format("{}\n{}\n{}\n", gpu.name, gpu.driver_version, problem);
+  for (const auto& candidate : candidates) all += candidate.name + " " + candidate.fingerprint + "\n";
+  return "choice-" + hex(xxh3_128(std::as_bytes(std::span(all))));
+}
+
+}  // namespace
+
+double milliseconds(const std::shared_ptr<Device>& device, const Stream& stream, const std::function<void()>& launch) {
+  constexpr int kWarm = 3, kTimed = 5, kRounds = 2;
+  const Event begin(device), end(device);
+  for (int i = 0; i < kWarm; ++i) launch();
+  double best = 1e30;
+  for (int round = 0; round < kRounds; ++round) {
+    begin.record(stream);
+    for (int i = 0; i < kTimed; ++i) launch();
+    end.record(stream);
+    stream.synchronize();
+    best = std::min(best, end.milliseconds_since(begin) / kTimed);
+  }
+  return best;
+}
+
+size_t Tuning::choose(const Gpu& gpu, const std::string& problem, std::span<const Candidate> candidates,
+                      const std::function<double(size_t)>& time) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = chosen_.find(problem); known != chosen_.end()) return known->second;
+  const std::string name = cache_name(gpu, problem, candidates);
+  if (const auto bytes = read_cache(name)) {
+    const std::string row(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+    const auto found = std::ranges::find(candidates, row, &Candidate::name);
+    if (found != candidates.end()) return chosen_[problem] = static_cast<size_t>(found - candidates.begin());
+  }
+  size_t best = 0;
+  double best_ms = 1e30;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const double ms = time(i);
+    log(Level::kDebug, "{}: {} {:.4f} ms", problem, candidates[i].name, ms);
+    if (ms < best_ms) best = i, best_ms = ms;
+  }
+  write_cache(name, std::as_bytes(std::span(candidates[best].name)));
+  return chosen_[problem] = best;
+}
+
+size_t Tuning::chosen(const std::string& problem) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = chosen_.find(problem);
+  return known == chosen_.end() ? 0 : known->second;
+}
+bool Tuning::knows(const std::string& problem) const {
+  const std::lock_guard lock(mutex_);
+  return chosen_.contains(problem);
+}
+
+}  // namespace octet::cuda
