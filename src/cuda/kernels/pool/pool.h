@@ -1,5 +1,5 @@
 // pool: y[b,:] = x[b,row(b),:], row = index | first argmax of ids | first t with ids[b,t] == index (else 0); any dtype, bytes copied.
-// l2normalize: y[r,:] = round(x[r,:] / max(||x[r,:]||_2, epsilon)), x and y f16, bf16 or f32. Sums in f32.
+// l2normalize: y[r,:] = round(x[r,:] / max(||x[r,:]||_2, epsilon)), x and y f16, bf16 or f32.
 #pragma once
 #include "cuda/kernels/kernel.h"
 
