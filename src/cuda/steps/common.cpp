@@ -29,8 +29,10 @@ size_t Preparation::bytes(std::vector<std::byte> content) {
   return add(owned_.back());
 }
 size_t Preparation::vector(const std::vector<float>& values) {
-  const auto content = std::as_bytes(std::span(values));
-  return bytes({content.begin(), content.end()});
+  constexpr size_t kWidestTile = 256;  // kernels copy a whole tile's columns at once (kernels/gemm/gemm.h)
+  std::vector<std::byte> content(round_up(values.size(), kWidestTile) * sizeof(float));
+  std::memcpy(content.data(), values.data(), values.size() * sizeof(float));
+  return bytes(std::move(content));
 }
 size_t Preparation::program(Program program) {
   const auto known = std::ranges::find_if(programs_, [&](const Program& one) { return same(one, program); });

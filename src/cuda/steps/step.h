@@ -31,7 +31,7 @@ class Preparation {
  public:
   Preparation(const plan::Plan& plan, const Gpu& gpu, const CudaOptions& options) : plan(plan), gpu(gpu), options(options) {}
   size_t weight(plan::Id id);                       // as the plan stores it, once however often asked for
-  size_t vector(const std::vector<float>& values);  // f32
+  size_t vector(const std::vector<float>& values);  // f32, zeros up to a multiple of 256
   size_t bytes(std::vector<std::byte> content);
   size_t program(Program program);
   Resident finish(std::shared_ptr<Device> device) const;
