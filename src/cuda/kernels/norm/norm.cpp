@@ -13,10 +13,9 @@ struct Params {
   int64_t rows;
 };
 
-bool is_float(DType type) { return type == DType::f16 || type == DType::bf16 || type == DType::f32; }
-
 Refusal accepts_block(const NormProblem& p, const Gpu&) {
-  if (!is_float(p.in) || (p.out != p.in && p.out != DType::e4m3)) return {fmt::format("norm of {} to {}", p.in, p.out)};
+  const bool known = p.in == DType::f16 || p.in == DType::bf16 || p.in == DType::f32;
+  if (!known || (p.out != p.in && p.out != DType::e4m3)) return {fmt::format("norm of {} to {}", p.in, p.out)};
   if (p.cols <= 0 || p.cols > INT32_MAX) return {fmt::format("rows of {}", p.cols)};
   return {};
 }

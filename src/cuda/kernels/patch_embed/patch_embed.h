@@ -26,7 +26,7 @@ struct PatchIm2colArgs {
   int64_t batch = 0;
 };
 using PatchIm2colKernel = KernelRow<PatchEmbedProblem, PatchIm2colArgs>;
-std::span<const PatchIm2colKernel> patch_im2col_kernels();  // accept f16 and bf16 pixels
+std::span<const PatchIm2colKernel> patch_im2col_kernels();  // refuse bands of patches beyond shared memory
 
 struct PatchFinishArgs {
   Address sums = 0, y = 0;                          // f32 [batch * patches(), cols] -> [batch, tokens(), cols]
