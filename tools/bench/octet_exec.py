@@ -3,9 +3,8 @@ import re
 import subprocess
 from dataclasses import dataclass, field
 
-STAMP = re.compile(r"^\[[^\]]*\] \[\w\] ?")
 BYTES = {"f32": 4, "f16": 2, "bf16": 2, "e4m3": 1, "e5m2": 1, "i8": 1, "i32": 4, "i64": 8}
-# Timing as trtexec does it on a GPU: graph replays, resident inputs. --useSpinWait is left out where exec does not know it.
+# Timing as trtexec does it on a GPU: graph replays, resident inputs.
 FLAGS = ["--useCudaGraph", "--noDataTransfers", "--useSpinWait"]
 
 
@@ -30,17 +29,15 @@ class Group:
     ms: float = 0.0   # of all of them
 
 
-def exec_octet(octet, arguments, optional=(), timeout=120):
-    """Standard output of `octet exec`; optional flags that it does not know are dropped."""
-    optional = list(optional)
-    while True:
-        done = subprocess.run([octet, "exec", *map(str, arguments), *optional], capture_output=True, text=True, timeout=timeout)
-        unknown = [flag for flag in optional if flag in done.stderr and "not expected" in done.stderr]
-        if done.returncode == 0:
-            return done.stdout
-        if done.returncode != 2 or not unknown:
-            raise OctetError(f"exit {done.returncode}: {(done.stderr.strip() or done.stdout.strip())[:300]}")
-        optional = [flag for flag in optional if flag not in unknown]
+def exec_octet(octet, arguments, timeout=90):
+    """Standard output of `octet exec`."""
+    try:
+        done = subprocess.run([octet, "exec", *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise OctetError(f"no end within {timeout} s") from None
+    if done.returncode != 0:
+        raise OctetError(f"exit {done.returncode}: {(done.stderr.strip() or done.stdout.strip())[-300:]}")
+    return done.stdout
 
 
 def parse_timing(text):
@@ -57,56 +54,25 @@ def shapes(tower, batch):
 
 
 def time_engine(octet, plan, tower, batch, device, seconds):
-    out = exec_octet(octet, [f"--loadEngine={plan}", shapes(tower, batch), f"--device={device}", f"--duration={seconds}", "--warmUp=500", "--iterations=20"],
-                     FLAGS)
-    return parse_timing(out)
-
-
-def parse_steps(text):
-    """The table of --explain: step -> (kernel, problem at batch 1)."""
-    steps, inside = {}, False
-    for line in (STAMP.sub("", line) for line in text.splitlines()):
-        cells = line.split()
-        if cells[:3] == ["step", "kind", "kernel"]:
-            inside = True
-        elif inside and len(cells) == 5 and not line.startswith((" ", "why")):
-            steps[cells[0]] = (cells[2], cells[3])
-        elif inside and not line.startswith(" "):
-            inside = False
-    return steps
+    return parse_timing(exec_octet(octet, [f"--loadEngine={plan}", shapes(tower, batch), f"--device={device}", f"--duration={seconds}", "--warmUp=500",
+                                           "--iterations=20", *FLAGS]))
 
 
 def parse_profile(text):
-    """trtexec's table of --dumpProfile, `Time(ms) Avg.(ms) Median(ms) Time(%) Layer`: step -> median ms."""
-    profile, inside = {}, False
-    for line in (STAMP.sub("", line) for line in text.splitlines()):
-        if "Median(ms)" in line:
-            inside = True
-        elif inside:
-            row = re.match(r"\s*[\d.e+-]+\s+[\d.e+-]+\s+([\d.e+-]+)\s+[\d.]+\s+(\S+)\s*$", line)
-            if not row or row[2] == "Total":
-                break
-            profile[row[2]] = float(row[1])
-    return profile
-
-
-def at_batch(problem, batch):
-    """The problem string of batch 1 at another batch: its first size is the rows or the items."""
-    return re.sub(r":(\d+)x", lambda m: f":{int(m[1]) * batch}x", problem, count=1) if re.search(r":\d+x", problem) else problem
+    """Lines of --dumpProfile, "  0.2040 ms   1.2 %  STEP  PROBLEM  KERNEL": -> (step, problem at the batch, kernel, median ms)."""
+    rows = re.findall(r"^(?:\[[^\]]*\] \[I\] )?\s*([\d.]+) ms\s+[\d.]+ %  (\S+)  (\S+)  (.+?)\s*$", text, re.M)
+    return [(step, problem, kernel, float(ms)) for ms, step, problem, kernel in rows]
 
 
 def profile_engine(octet, plan, tower, batch, device):
     """-> the Groups of the engine's steps at `batch`, slowest first."""
-    out = exec_octet(octet, [f"--loadEngine={plan}", shapes(tower, batch), f"--device={device}", "--explain", "--dumpProfile", "--duration=1", "--iterations=20"],
-                     ["--separateProfileRun"])
-    steps, profile, groups = parse_steps(out), parse_profile(out), {}
-    if not profile:
-        raise OctetError("exec printed no profile")
-    for name, ms in profile.items():
-        kernel, problem = steps.get(name, ("?", name))
-        key = (kernel, at_batch(problem, batch))
-        group = groups.setdefault(key, Group(*key))
+    out = exec_octet(octet, [f"--loadEngine={plan}", shapes(tower, batch), f"--device={device}", "--dumpProfile", "--noDataTransfers", "--duration=0.2"])
+    groups = {}
+    for _, problem, kernel, ms in parse_profile(out):
+        group = groups.setdefault((kernel, problem), Group(kernel, problem))
         group.steps, group.ms = group.steps + 1, group.ms + ms
+    if not groups:
+        raise OctetError("exec printed no profile")
     return sorted(groups.values(), key=lambda g: -g.ms)
 
 
