@@ -34,7 +34,7 @@ std::shared_ptr<const plan::Plan> compile(Graph graph, const CompileOptions& opt
   r.seconds = seconds_since(begin);
   if (!options.self_check) return plan;
   const auto checked = std::chrono::steady_clock::now();
-  r.self_checks = self_check(plan, options.threads);
+  r.self_checks = options.backend ? self_check(*plan, *options.backend, options.threads) : self_check(plan, options.threads);
   r.self_check_seconds = seconds_since(checked);
   return plan;
 }

@@ -8,6 +8,7 @@
 #include "ir/graph.h"
 #include "passes/pipeline.h"
 #include "plan/plan.h"
+#include "runtime/backend.h"
 
 namespace octet {
 
@@ -16,6 +17,7 @@ struct CompileOptions {
   std::string processor_sha256;               // of the processor/ beside the model; "" if none
   bool self_check = true;                     // run each distinct (kernel, problem) once against the exact reference
   int threads = 0;
+  std::shared_ptr<const Backend> backend;     // whose kernels the self-check judges; null: the CPU's
 };
 struct CompileReport {
   std::vector<passes::Report> passes;

@@ -24,13 +24,15 @@ MAY = {
     "plan": LOW,
     "runtime": LOW | {"plan"},
     "cpu": LOW | {"plan", "runtime"},
+    "cuda": LOW | {"plan", "runtime"},
     "kernels": LOW,
     "oracle": LOW | {"plan", "runtime"},
     "profile": LOW | {"plan", "runtime"},
     "serve": LOW | {"text", "image", "plan", "runtime", "formats"},
-    "api": LOW | {"plan", "cpu", "runtime"},
+    "api": LOW | {"plan", "cpu", "cuda", "runtime"},
 }
-KERNELS = re.compile(r"cpu/(kernels|simd|isa)\b")
+# What kernels of either target are and may see of it: instruction sets; GPU facts and tensor maps.
+KERNELS = re.compile(r"cpu/(kernels|simd|isa)\b|cuda/(kernels/|gpu\.h|driver/tensor_map\.h)")
 
 
 def layer(path):
@@ -52,7 +54,7 @@ def refused(path, included):
     if folder not in MAY:
         return f"unknown folder {folder}/"
     if here == "kernels":
-        if KERNELS.match(included) or folder in LOW:
+        if (KERNELS.match(included) and included.split("/")[0] == path.relative_to(ROOT / "src").parts[0]) or folder in LOW:
             return ""
         return "kernels see base, numeric and other kernels only"
     allowed = MAY[here] | {here}

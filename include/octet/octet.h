@@ -7,7 +7,8 @@
 //   octet::TensorView out[] = {octet::TensorView::of("image_embeds", embeds)};
 //   session.run(batch, in, out);
 //
-// Errors are octet::Error. Nothing here prints, exits or reads environment variables other than OCTET_ISA.
+// Errors are octet::Error. Nothing here prints, exits or reads environment variables other than OCTET_ISA and, on a GPU,
+// those that ARCHITECTURE.md lists for CUDA.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -97,7 +98,7 @@ struct TensorView {
 };
 
 struct EngineOptions {
-  std::string device = "cpu";  // "cpu"
+  std::string device = "cpu";  // "cpu", "cuda" (GPU 0) or "cuda:N"
   int threads = 0;             // compute threads of each session; 0: every core this process may use
 };
 
@@ -110,7 +111,7 @@ class OCTET_API Engine {
   const std::vector<TensorInfo>& outputs() const;
   const std::string& name() const;     // of the graph
   const std::string& creator() const;  // of the file: "octet 0.1.0"
-  const std::string& device() const;   // what it runs on: "cpu (amx)"
+  const std::string& device() const;   // what it runs on: "cpu (amx)", "cuda:0 (NVIDIA H200, sm_90)"
 
  private:
   friend class Session;

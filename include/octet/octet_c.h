@@ -60,7 +60,7 @@ typedef struct {
   size_t bytes;
 } octet_tensor;
 
-/* device: "cpu" or NULL for the default. threads: 0 for every core this process may use. On failure *engine is NULL. */
+/* device: "cpu" (or NULL), "cuda" (GPU 0) or "cuda:N". threads: 0 for every core this process may use. On failure *engine is NULL. */
 OCTET_C_API octet_status octet_engine_load(const char* path, const char* device, int threads, octet_engine** engine);
 OCTET_C_API void octet_engine_free(octet_engine* engine);
 OCTET_C_API const char* octet_engine_device(const octet_engine* engine); /* what it runs on: "cpu (amx)" */

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "cpu/backend.h"
+#include "cuda/backend.h"
 #include "octet/octet.h"
 #include "runtime/engine.h"
 
@@ -12,9 +13,9 @@ constexpr int kMaxThreads = 4096;
 
 std::unique_ptr<Backend> make_backend(const std::string& device) {
   if (device == "cpu") return cpu::make_backend();
-  if (device == "cuda" || device.starts_with("cuda:"))
-    throw Error(Code::kUnsupported, "device `" + device + "`: this build of the runtime has no CUDA backend", "use device `cpu`");
-  throw Error(Code::kUsage, "unknown device `" + device + "`", "use device `cpu`");
+  if (const int ordinal = cuda::ordinal_of(device); ordinal >= 0)
+    return with_context([&] { return "opening device " + device; }, [&] { return cuda::make_backend(ordinal); });
+  throw Error(Code::kUsage, "unknown device `" + device + "`", "use `cpu`, `cuda` or `cuda:N`");
 }
 
 }  // namespace

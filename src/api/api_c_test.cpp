@@ -64,7 +64,7 @@ TEST_F(ApiCTest, FailuresGiveCodesAndTexts) {
   EXPECT_EQ(none, nullptr);
   EXPECT_THAT(octet_last_error(), HasSubstr("no.plan"));
   EXPECT_EQ(octet_engine_load((scratch / "text.plan").c_str(), "tpu", 0, &none), OCTET_USAGE);
-  EXPECT_EQ(octet_engine_load((scratch / "text.plan").c_str(), "cuda", 0, &none), OCTET_UNSUPPORTED);
+  EXPECT_EQ(octet_engine_load((scratch / "text.plan").c_str(), "cuda:99", 0, &none), OCTET_UNSUPPORTED);
   plan::testing::spill(scratch / "bad.plan", "not a plan");
   EXPECT_EQ(octet_engine_load((scratch / "bad.plan").c_str(), "cpu", 0, &none), OCTET_INVALID);
   EXPECT_THAT(octet_last_error(), HasSubstr("fix: build it again"));

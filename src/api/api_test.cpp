@@ -133,7 +133,7 @@ TEST_F(ApiTest, ErrorsHaveTheirCodes) {
   EXPECT_EQ(code_of([&] { Engine::load("/"); }), Code::kIo);
   plan::testing::spill(scratch / "bad.plan", "octetplnbad");
   EXPECT_EQ(code_of([&] { Engine::load(path("bad")); }), Code::kInvalid);
-  EXPECT_EQ(code_of([&] { Engine::load(path("text"), {.device = "cuda:1"}); }), Code::kUnsupported);
+  EXPECT_EQ(code_of([&] { Engine::load(path("text"), {.device = "cuda:99"}); }), Code::kUnsupported);
   EXPECT_EQ(code_of([&] { Engine::load(path("text"), {.device = "tpu"}); }), Code::kUsage);
   EXPECT_EQ(code_of([&] { Engine::load(path("text"), {.threads = -1}); }), Code::kUsage);
   const Engine engine = Engine::load(path("text"));

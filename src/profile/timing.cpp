@@ -10,9 +10,9 @@
 namespace octet::profile {
 namespace {
 
-std::vector<double> sorted_latencies(const Timing& timing) {
+std::vector<double> sorted(const Timing& timing, const std::function<double(const Run&)>& time) {
   std::vector<double> ms;
-  for (const Run& run : timing.runs) ms.push_back(run.latency_ms());
+  for (const Run& run : timing.runs) ms.push_back(time(run));
   std::sort(ms.begin(), ms.end());
   return ms;
 }
@@ -31,7 +31,7 @@ double median_of(const std::vector<double>& ascending) {
 
 }  // namespace
 
-Timing measure(const std::function<void()>& run, const TimingOptions& options) {
+Timing measure(const std::function<std::optional<DeviceTimes>()>& run, const TimingOptions& options) {
   using clock = std::chrono::steady_clock;
   Timing timing;
   const auto start = clock::now();
@@ -39,16 +39,16 @@ Timing measure(const std::function<void()>& run, const TimingOptions& options) {
   const double stop = options.warm_up_ms + options.duration_s * 1000;
   for (double begin = 0; static_cast<int>(timing.runs.size()) < options.iterations || begin < stop;) {
     begin = ms(clock::now());
-    run();
+    const auto device = run();
     const double end = ms(clock::now());
     if (begin < options.warm_up_ms) ++timing.warm_up_runs, timing.warm_up_ms = end;
-    else timing.runs.push_back({begin, end});
+    else timing.runs.push_back({begin, end, device});
   }
   return timing;
 }
 
-Summary summarize(const Timing& timing, const std::vector<double>& percentiles) {
-  const std::vector<double> ms = sorted_latencies(timing);
+Summary summarize(const Timing& timing, const std::vector<double>& percentiles, const std::function<double(const Run&)>& time) {
+  const std::vector<double> ms = sorted(timing, time);
   Summary s;
   if (ms.empty()) return s;
   const auto n = static_cast<double>(ms.size());
@@ -66,30 +66,36 @@ Summary summarize(const Timing& timing, const std::vector<double>& percentiles) 
 }
 
 std::vector<std::string> report_lines(const Timing& timing, const TimingOptions& options, int64_t batch) {
+  const bool on_device = !timing.runs.empty() && timing.runs.front().device.has_value();
+  const auto part = [](double DeviceTimes::*time) {
+    return [time](const Run& run) { return run.device ? (*run.device).*time : 0; };
+  };
   const Summary s = summarize(timing, options.percentiles);
-  const auto line = [&](const char* name, double scale) {
-    std::string out = fmt::format("{}: min = {:.5g} ms, max = {:.5g} ms, mean = {:.5g} ms, median = {:.5g} ms", name, s.min * scale, s.max * scale,
-                                  s.mean * scale, s.median * scale);
-    for (const auto& [p, value] : s.percentiles) out += fmt::format(", percentile({:g}%) = {:.5g} ms", p, value * scale);
+  const Summary compute = on_device ? summarize(timing, options.percentiles, part(&DeviceTimes::compute_ms)) : s;
+  const auto line = [](const char* name, const Summary& of) {
+    std::string out = fmt::format("{}: min = {:.5g} ms, max = {:.5g} ms, mean = {:.5g} ms, median = {:.5g} ms", name, of.min, of.max, of.mean, of.median);
+    for (const auto& [p, value] : of.percentiles) out += fmt::format(", percentile({:g}%) = {:.5g} ms", p, value);
     return out;
   };
+  const auto part_line = [&](const char* name, double DeviceTimes::*time) { return line(name, summarize(timing, options.percentiles, part(time))); };
   std::vector<std::string> lines;
   lines.push_back(fmt::format("Warmup completed {} queries over {:.0f} ms", timing.warm_up_runs, timing.warm_up_ms));
   lines.push_back(fmt::format("Timing trace has {} queries over {:.5g} s", timing.runs.size(), s.wall_s));
   lines.push_back("");
   lines.push_back("=== Performance summary ===");
   lines.push_back(fmt::format("Throughput: {:.6g} qps", s.throughput));
-  lines.push_back(line("Latency", 1));
-  lines.push_back(line("Enqueue Time", 0));
-  lines.push_back(line("H2D Latency", 0));
-  lines.push_back(line("GPU Compute Time", 1));
-  lines.push_back(line("D2H Latency", 0));
+  lines.push_back(line("Latency", s));
+  lines.push_back(part_line("Enqueue Time", &DeviceTimes::enqueue_ms));
+  lines.push_back(part_line("H2D Latency", &DeviceTimes::h2d_ms));
+  lines.push_back(line("GPU Compute Time", compute));
+  lines.push_back(part_line("D2H Latency", &DeviceTimes::d2h_ms));
   lines.push_back(fmt::format("Total Host Walltime: {:.5g} s", s.wall_s));
-  lines.push_back(fmt::format("Total GPU Compute Time: {:.5g} s", s.mean * static_cast<double>(timing.runs.size()) / 1000));
+  lines.push_back(fmt::format("Total GPU Compute Time: {:.5g} s", compute.mean * static_cast<double>(timing.runs.size()) / 1000));
   lines.push_back(fmt::format("Items per second: {:.6g} (batch {})", s.throughput * static_cast<double>(batch), batch));
-  lines.push_back("Note: on the CPU nothing is queued or transferred; compute is the wall time of one session run.");
-  if (s.coefficient_of_variation > 2.5)
-    lines.push_back(fmt::format("* Compute time is unstable, with coefficient of variance = {:.4g}%. Other work may share the cores.", s.coefficient_of_variation));
+  if (!on_device) lines.push_back("Note: on the CPU nothing is queued or transferred; compute is the wall time of one session run.");
+  if (compute.coefficient_of_variation > 2.5)
+    lines.push_back(fmt::format("* Compute time is unstable, with coefficient of variance = {:.4g}%. Other work may share the {}.",
+                                compute.coefficient_of_variation, on_device ? "GPU, or its clock varies" : "cores"));
   return lines;
 }
 

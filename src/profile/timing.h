@@ -1,10 +1,14 @@
 // Times an engine as trtexec does (sampleInference.cpp / sampleReporting.cpp semantics, 10.16): warm-up cut, at least `iterations`
 // and `duration`, its percentile formula, median, coefficient of variation. On the CPU there are no transfers and nothing is
-// queued: latency = compute = the wall time of one Session run.
+// queued: latency = compute = the wall time of one Session run. On a GPU transfers and compute are timed by its own events, a run at
+// a time: trtexec's numbers with --useSpinWait and one stream, without its overlap of one run's transfers with the next one's compute.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "runtime/backend.h"
 
 namespace octet::profile {
 
@@ -16,8 +20,11 @@ struct TimingOptions {
 };
 
 struct Run {
-  double begin_ms, end_ms;             // since the first run
-  double latency_ms() const { return end_ms - begin_ms; }
+  double begin_ms, end_ms;             // since the first run, by the host's clock
+  std::optional<DeviceTimes> device = std::nullopt;  // by the device's own clock
+  double wall_ms() const { return end_ms - begin_ms; }
+  // trtexec's latency is the sum of the device's times; without transfers it is the wall time.
+  double latency_ms() const { return device ? device->h2d_ms + device->compute_ms + device->d2h_ms : wall_ms(); }
 };
 struct Timing {
   std::vector<Run> runs;               // counted runs only, in order
@@ -25,7 +32,8 @@ struct Timing {
   double warm_up_ms = 0;
 };
 
-Timing measure(const std::function<void()>& run, const TimingOptions& options);
+// `run` runs once and says what the device took, if it knows.
+Timing measure(const std::function<std::optional<DeviceTimes>()>& run, const TimingOptions& options);
 
 struct Summary {
   double min = 0, max = 0, mean = 0, median = 0, coefficient_of_variation = 0;  // ms; the last in %
@@ -33,7 +41,9 @@ struct Summary {
   double throughput = 0;               // runs per second: runs / (last end - first begin)
   double wall_s = 0;
 };
-Summary summarize(const Timing& timing, const std::vector<double>& percentiles);
+// Of one time of every run: its latency if not told otherwise.
+Summary summarize(const Timing& timing, const std::vector<double>& percentiles,
+                  const std::function<double(const Run&)>& time = &Run::latency_ms);
 
 // trtexec's report: "=== Performance summary ===", Throughput, Latency, ... one line each, without prefixes. `batch` adds items/s.
 std::vector<std::string> report_lines(const Timing& timing, const TimingOptions& options, int64_t batch);

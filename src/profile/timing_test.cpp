@@ -43,11 +43,11 @@ TEST(Measure, CutsTheWarmUpAndRunsAtLeastTheIterations) {
   options.warm_up_ms = 0;
   options.duration_s = 0;
   options.iterations = 7;
-  const Timing timing = measure([&] { ++runs; }, options);
+  const Timing timing = measure([&] { return ++runs, std::nullopt; }, options);
   EXPECT_EQ(timing.runs.size(), 7u);
   EXPECT_EQ(runs, 7);
   options.warm_up_ms = 5;
-  const Timing warm = measure([&] { ++runs; }, options);
+  const Timing warm = measure([&] { return ++runs, std::nullopt; }, options);
   EXPECT_GT(warm.warm_up_runs, 0);
   EXPECT_GE(warm.runs.front().begin_ms, 5);
 }

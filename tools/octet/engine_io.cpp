@@ -1,10 +1,13 @@
 #include "engine_io.h"
 
 #include <chrono>
+#include <cstring>
 #include <random>
 
+#include "base/log.h"
 #include "console.h"
 #include "cpu/backend.h"
+#include "cuda/backend.h"
 #include "frontends/processor.h"
 #include "numeric/convert.h"
 #include "plan/io.h"
@@ -40,22 +43,29 @@ HostTensor random_input(const plan::Plan& plan, const plan::Binding& binding, in
 }  // namespace
 
 void DeviceOptions::add_to(CLI::App& app) {
-  app.add_option("--device", device, "cpu")->capture_default_str();
+  app.add_option("--device", device, "cpu, cuda or cuda:N; auto: cuda if there is a usable GPU, else cpu")->capture_default_str();
   app.add_option("--cpu-threads", threads, "compute threads (default: every usable core)")->check(CLI::Range(0, 1024));
 }
 
-void DeviceOptions::require_cpu() const {
-  if (device != "cpu") throw Error(Code::kUnsupported, fmt::format("device `{}`: this build runs on the CPU", device), "use --device cpu");
+std::shared_ptr<const Backend> make_backend(const DeviceOptions& options) {
+  if (options.device == "cpu") return cpu::make_backend();
+  if (options.device == "auto") try {
+      return cuda::make_backend(0);
+    } catch (const Error& error) {
+      log(Level::kDebug, "no GPU is used: {}", error.message());
+      return cpu::make_backend();
+    }
+  const int ordinal = cuda::ordinal_of(options.device);
+  if (ordinal < 0) throw Error(Code::kUsage, fmt::format("unknown device `{}`", options.device), "use cpu, cuda or cuda:N");
+  return with_context([&] { return "opening device " + options.device; }, [&] { return cuda::make_backend(ordinal); });
 }
 
-Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const DeviceOptions& options) {
-  options.require_cpu();
+Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const Backend& backend, const DeviceOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
-  const auto backend = cpu::make_backend();
   PrepareOptions prepare;
   prepare.threads = options.threads;
   prepare.chunk = options.chunk;
-  Engine engine{plan, backend->prepare(plan, prepare), backend->name(), 0};
+  Engine engine{plan, backend.prepare(plan, prepare), backend.name(), 0};
   engine.seconds = seconds_since(begin);
   return engine;
 }
@@ -63,7 +73,7 @@ Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const DeviceOption
 Engine load_engine(const std::filesystem::path& path, const DeviceOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
   auto plan = std::make_shared<plan::Plan>(with_context([&] { return "loading engine " + path.string(); }, [&] { return plan::read(path); }));
-  Engine engine = prepare_engine(std::move(plan), options);
+  Engine engine = prepare_engine(std::move(plan), *make_backend(options), options);
   engine.seconds = seconds_since(begin);
   return engine;
 }
@@ -72,9 +82,10 @@ bool is_plan(const std::filesystem::path& path) { return plan::looks_like_plan(M
 
 Engine open_engine(const std::filesystem::path& path, const DeviceOptions& options, const CompileOptions& compile_options) {
   if (is_plan(path)) return load_engine(path, options);
-  CompileOptions with_processor = compile_options;
-  with_processor.processor_sha256 = processor_sha256(path.parent_path() / "processor");
-  return prepare_engine(compile(load_model(path), with_processor), options);
+  CompileOptions complete = compile_options;
+  complete.processor_sha256 = processor_sha256(path.parent_path() / "processor");
+  complete.backend = make_backend(options);
+  return prepare_engine(compile(load_model(path), complete), *complete.backend, options);
 }
 
 std::vector<const void*> Tensors::input_pointers() const {
@@ -102,6 +113,17 @@ Tensors random_tensors(const plan::Plan& plan, int64_t batch) {
   for (const auto& binding : plan.inputs) tensors.inputs.push_back(random_input(plan, binding, batch, random));
   for (const auto& binding : plan.outputs) tensors.outputs.emplace_back(plan.buffers[binding.buffer].dtype, dims_at(plan, binding, batch));
   return tensors;
+}
+
+Bound bind(const Engine& engine, Tensors& tensors) {
+  Bound bound{tensors.input_pointers(), tensors.output_pointers(), {}};
+  const auto own = [&](size_t bytes) { return bound.memory.emplace_back(engine.executable->host_memory(bytes)).get(); };
+  for (size_t i = 0; i < bound.in.size(); ++i)
+    if (std::byte* memory = own(tensors.inputs[i].bytes().size()))
+      bound.in[i] = std::memcpy(memory, bound.in[i], tensors.inputs[i].bytes().size());
+  for (size_t i = 0; i < bound.out.size(); ++i)
+    if (std::byte* memory = own(tensors.outputs[i].bytes().size())) bound.out[i] = memory;
+  return bound;
 }
 
 void run_engine(const Engine&, Context& context, int64_t batch, Tensors& tensors, const StepHook* hook) {

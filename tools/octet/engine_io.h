@@ -15,12 +15,14 @@ namespace octet::cli {
 
 // --device and --cpu-threads, the same everywhere.
 struct DeviceOptions {
-  std::string device = "cpu";
+  std::string device = "auto";               // cpu, cuda, cuda:N; auto: cuda if there is a usable GPU, else cpu
   int threads = 0;
   int64_t chunk = 0;                         // PrepareOptions::chunk; no flag: set by subcommands that look into buffers
   void add_to(CLI::App& app);
-  void require_cpu() const;                  // Error{kUnsupported} for any other device
 };
+
+// Throws Error{kUsage} for a name that is none, Error{kUnsupported} with the reason for a device that cannot be had.
+std::shared_ptr<const Backend> make_backend(const DeviceOptions& options);
 
 struct Engine {
   std::shared_ptr<const plan::Plan> plan;
@@ -29,7 +31,7 @@ struct Engine {
   double seconds = 0;                        // to load (or build) and prepare
 };
 
-Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const DeviceOptions& options);
+Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const Backend& backend, const DeviceOptions& options);
 Engine load_engine(const std::filesystem::path& path, const DeviceOptions& options);
 // A .plan is loaded, an .onnx compiled.
 Engine open_engine(const std::filesystem::path& path, const DeviceOptions& options, const CompileOptions& compile_options = {});
@@ -45,6 +47,14 @@ struct Tensors {
 std::vector<int64_t> dims_at(const plan::Plan& plan, const plan::Binding& binding, int64_t batch);
 // Inputs filled as trtexec fills them (floats U[-1, 1]; deterministic), but token ids are valid: uniform in the vocabulary.
 Tensors random_tensors(const plan::Plan& plan, int64_t batch);
+// Where a timed run's tensors lie: memory that transfers fastest to the engine's device, with the inputs copied there; the tensors'
+// own where the device reads host memory. Outputs are then not in `tensors`.
+struct Bound {
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  std::vector<std::shared_ptr<std::byte>> memory;
+};
+Bound bind(const Engine& engine, Tensors& tensors);
 void run_engine(const Engine& engine, Context& context, int64_t batch, Tensors& tensors, const StepHook* hook = nullptr);
 
 }  // namespace octet::cli

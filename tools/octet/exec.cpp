@@ -1,4 +1,5 @@
 // octet exec: build, save, load and time an engine. The flags and the report are trtexec's (10.16).
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 
@@ -19,6 +20,7 @@ namespace {
 struct Options {
   std::string onnx, load, save, shapes, dump_after;
   std::vector<std::string> disabled_passes;
+  bool no_transfers = false, dump_profile = false, ignored = false;
   bool strongly_typed = true, skip_inference = false, no_self_check = false, explain = false;
   profile::TimingOptions timing;
   std::string percentiles = "90,95,99";
@@ -41,6 +43,7 @@ Engine build(const Options& o) {
   options.passes.dump_after = o.dump_after;
   options.passes.dump = [](std::string_view pass, const std::string& text) { print_out(fmt::format("; after {}\n{}", pass, text)); };
   options.self_check = !o.no_self_check;
+  options.backend = make_backend(o.device);
   options.threads = o.device.threads;
   const std::filesystem::path path(o.onnx);
   options.processor_sha256 = processor_sha256(path.parent_path() / "processor");
@@ -56,7 +59,20 @@ Engine build(const Options& o) {
     const uint64_t bytes = plan::write(*plan, o.save);
     info(fmt::format("Created engine with size: {:.4f} MiB", static_cast<double>(bytes) / (1 << 20)));
   }
-  return prepare_engine(plan, o.device);
+  return prepare_engine(plan, *options.backend, o.device);
+}
+
+// trtexec's --device=N.
+void resolve_number(DeviceOptions& options) {
+  if (options.device.empty() || options.device.find_first_not_of("0123456789") != std::string::npos) return;
+  const std::string number = options.device;
+  options.device = "cuda:" + number;
+  try {
+    info(fmt::format("--device={} is {}", number, make_backend(options)->name()));
+  } catch (const Error& error) {
+    options.device = "cpu";
+    info(fmt::format("--device={}: {}; the engine runs on the CPU", number, error.message()));
+  }
 }
 
 Engine open(const Options& o) {
@@ -64,6 +80,27 @@ Engine open(const Options& o) {
   Engine engine = load_engine(o.load, o.device);
   info(fmt::format("Engine loaded in {:.4f} sec.", engine.seconds));
   return engine;
+}
+
+// A separate pass, step by step: the medians of each step's own time, in the plan's order. Steps that overlap in the timed runs (a
+// graph, dependent launches) add up to more here.
+void profile_steps(const Engine& engine, Context& context, int64_t batch, const Bound& bound) {
+  constexpr int kRuns = 11;
+  std::vector<std::vector<double>> ms(engine.plan->steps.size());
+  const StepHook hook = [&](const StepEvent& event) { ms[event.step].back() += event.nanoseconds * 1e-6; };  // chunks add up
+  for (int i = 0; i < kRuns; ++i) {
+    for (auto& times : ms) times.push_back(0);
+    context.run(batch, bound.in, bound.out, &hook);
+  }
+  double total = 0;
+  for (auto& times : ms) std::ranges::sort(times), total += times[kRuns / 2];
+  info("=== Profile: median of " + std::to_string(kRuns) + " runs, step by step ===");
+  for (size_t step = 0; step < ms.size(); ++step) {
+    const double median = ms[step][kRuns / 2];
+    info(fmt::format("{:8.4f} ms {:5.1f} %  {}  {}  {}", median, 100 * median / total, engine.plan->steps[step].name,
+                     plan::problem_of(*engine.plan, engine.plan->steps[step], batch), engine.executable->kernel(step, batch)));
+  }
+  info(fmt::format("{:8.4f} ms total", total));
 }
 
 void time_engine(const Options& o, const Engine& engine) {
@@ -74,10 +111,16 @@ void time_engine(const Options& o, const Engine& engine) {
   info(fmt::format("Device: {}, weights {}, arena {} at batch {}", engine.device, human_bytes(engine.executable->weight_bytes()),
                    human_bytes(engine.executable->arena_bytes(batch)), batch));
   info("Starting inference");
-  const auto in = tensors.input_pointers();
-  const auto out = tensors.output_pointers();
-  const auto timing = profile::measure([&] { context->run(batch, in, out, nullptr); }, o.timing);
+  const Bound bound = bind(engine, tensors);
+  const auto run = [&] {
+    context->run(batch, bound.in, bound.out, nullptr);
+    return context->last_times();
+  };
+  if (o.no_transfers) run(), context->set_transfers(false);
+  const auto timing = profile::measure(run, o.timing);
+  for (const auto& line : engine.executable->memory_report(batch)) info(line);
   for (const auto& line : profile::report_lines(timing, o.timing, batch)) info(line);
+  if (o.dump_profile) profile_steps(engine, *context, batch, bound);
 }
 
 int exec(Options& o, const std::string& command_line) {
@@ -89,6 +132,7 @@ int exec(Options& o, const std::string& command_line) {
   const std::string tag = fmt::format("octet.exec [octet v{}] # {}", build_version(), command_line);
   print_out("&&&& RUNNING " + tag + "\n");
   try {
+    resolve_number(o.device);
     const Engine engine = open(o);
     if (o.explain) print_out(explain_engine(engine));
     if (!o.skip_inference) time_engine(o, engine);
@@ -120,6 +164,10 @@ Run add_exec(CLI::App& app) {
     }
     return std::string();
   }, "P,P,..."))->capture_default_str();
+  app.add_flag("--noDataTransfers", o->no_transfers, "time the compute alone: inputs and outputs stay on the GPU");
+  app.add_flag("--useCudaGraph", o->ignored, "octet always replays a CUDA graph when a batch size returns");
+  app.add_flag("--useSpinWait", o->ignored, "octet always waits so");
+  app.add_flag("--dumpProfile", o->dump_profile, "each step's time, measured in a pass of its own");
   app.add_flag("--skipInference", o->skip_inference, "stop once the engine is built or loaded");
   app.add_option("--disable-pass", o->disabled_passes, "switch a compiler pass off (may be repeated)");
   app.add_option("--dump-after", o->dump_after, "print the graph after this pass, or `all`");

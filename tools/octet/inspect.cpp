@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 #include "console.h"
-#include "cpu/backend.h"
 #include "engine_io.h"
 #include "subcommand.h"
 
@@ -176,8 +175,7 @@ Json facts_of(const Options& o) {
   const std::filesystem::path path(o.file);
   if (std::filesystem::is_directory(path)) return facts_of_directory(path);
   if (path.extension() != ".plan" && !is_plan(path)) return inspect_onnx(path);
-  o.device.require_cpu();
-  return inspect_engine(path, *cpu::make_backend(), {.threads = o.device.threads});
+  return inspect_engine(path, *make_backend(o.device), {.threads = o.device.threads});
 }
 
 int inspect(const Options& o) {
