@@ -149,7 +149,7 @@ def compiled(model, x):
     for name, value in KNOBS.items():
         setattr(inductor, name, value)
     torch._dynamo.mark_static_address(x)  # the input stays where it is: nothing is copied into the graph's own buffer
-    fast = torch.compile(model, mode="max-autotune", fullgraph=True, dynamic=False)
+    fast = torch.compile(model, mode="max-autotune", dynamic=False)
 
     def run():
         torch.compiler.cudagraph_mark_step_begin()
