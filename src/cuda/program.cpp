@@ -16,7 +16,9 @@ namespace {
 constexpr int kPortable = 89;  // the lowest capability with E4M3 conversions in hardware
 
 std::vector<std::string> options_of(const Program& program, const Gpu& gpu) {
-  std::vector<std::string> options{"--std=c++20", "--gpu-architecture=" + architecture(program.target, gpu)};
+  // Device code has no host functions: lambdas and constexpr helpers need no annotation.
+  std::vector<std::string> options{"--std=c++20", "--device-as-default-execution-space",
+                                   "--gpu-architecture=" + architecture(program.target, gpu)};
   for (const std::string& define : program.defines) options.push_back("-D" + define);
   return options;
 }
