@@ -31,7 +31,7 @@ Engine::Engine(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Engine Engine::load(const std::string& path, const EngineOptions& options) {
   if (options.threads < 0 || options.threads > kMaxThreads) fail(Code::kUsage, "{} threads: not in [0, {}]", options.threads, kMaxThreads);
   const auto backend = make_backend(options.device);
-  return Engine(std::make_shared<const Impl>(runtime::Engine::load(path, *backend, {.threads = options.threads})));
+  return Engine(std::make_shared<const Impl>(Impl{runtime::Engine::load(path, *backend, {.threads = options.threads})}));
 }
 const std::vector<TensorInfo>& Engine::inputs() const { return impl_->engine->inputs(); }
 const std::vector<TensorInfo>& Engine::outputs() const { return impl_->engine->outputs(); }
@@ -39,7 +39,7 @@ const std::string& Engine::name() const { return impl_->engine->plan().name; }
 const std::string& Engine::creator() const { return impl_->engine->plan().creator; }
 const std::string& Engine::device() const { return impl_->engine->device(); }
 
-Session::Session(const Engine& engine) : impl_(std::make_unique<Impl>(runtime::Session(engine.impl_->engine))) {}
+Session::Session(const Engine& engine) : impl_(std::make_unique<Impl>(Impl{runtime::Session(engine.impl_->engine)})) {}
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;

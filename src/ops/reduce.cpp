@@ -137,7 +137,7 @@ std::vector<Inferred> ArgMax::infer(InferContext& context) const {
 std::vector<HostTensor> ArgMax::reference(std::span<const HostTensor* const> in) const {
   auto out = ops::make_outputs(*this, in);
   const auto [outer, size, inner] = ops::around(in[0]->dims(), *ops::normalize_axis(axis, in[0]->rank()));
-  const auto find = [&](const auto& x) {
+  const auto find = [&, size = size, inner = inner](const auto& x) {  // clang 14 captures no structured binding by itself
     for (int64_t slice = 0; slice < out[0].count(); ++slice) {
       const int64_t begin = slice / inner * size * inner + slice % inner;
       int64_t best = 0;
