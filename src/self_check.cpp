@@ -101,7 +101,7 @@ class Checker {
     const std::span<std::byte> result = context_->buffer(out, 1);
     const bool in_place = std::ranges::find(buffers, result.data()) != buffers.end();
     if (!in_place) std::memset(result.data(), 0xff, result.size());  // NaN: what a kernel leaves out shows
-    const auto exact = oracle::exact_step(*plan_, step, buffers, 1, rows(step), &pool_);
+    const auto exact = oracle::exact_step(*plan_, step, buffers, 1, rows(step), &pool_, executable_->choices()[step].accumulation);
     context_->run_step(step, 1);
     const auto verdict = oracle::judge(*plan_, step, exact, context_->buffer(out, 1));
     if (verdict.unexplained > 0) refuse(step, exact, verdict);

@@ -4,6 +4,7 @@
 
 #include "numeric/convert.h"
 #include "oracle/bound.h"
+#include "oracle/short_sums.h"
 #include "oracle/step_rows.h"
 
 namespace octet::oracle {
@@ -71,7 +72,8 @@ class AttentionRows : public StepRows {
       add_scaled(keys, query[c] * scale, item.keys.data() + c * tokens_, score.data());
       if (bound) add_magnitudes(keys, query[c] * scale, item.keys.data() + c * tokens_, size.data());
     }
-    const std::vector<Probability> p = softmax(score, size, bound != nullptr);
+    const double stray = bound ? score_stray(item, query, h, keys) * std::abs(scale) : 0;
+    const std::vector<Probability> p = softmax(score, size, stray, bound != nullptr);
     std::fill_n(value, op_.head_dim, 0.0);
     for (int64_t j = 0; j < keys; ++j)
       add_scaled(op_.head_dim, p[static_cast<size_t>(j)].p, item.values.data() + j * cols_ + h * op_.head_dim, value);
@@ -79,8 +81,9 @@ class AttentionRows : public StepRows {
     if (!bound) return;
     // The slack of each p, the second sum in f32, and the roundings of p where it is stored in 16 bits.
     const double stored = op_.p_scale > 0 ? 0 : probability_rounding(type_), tiny = op_.p_scale > 0 ? 0 : 0x1p-25;
+    const std::vector<double> strays = value_strays(item, p, h, keys);
     for (int64_t d = 0; d < op_.head_dim; ++d) {
-      double error = 0, magnitude = 0;
+      double error = strays[static_cast<size_t>(d)], magnitude = 0;
       for (int64_t j = 0; j < keys; ++j) {
         const Probability& q = p[static_cast<size_t>(j)];
         const double v = std::abs(item.values[static_cast<size_t>(j * cols_ + h * op_.head_dim + d)]);
@@ -91,9 +94,28 @@ class AttentionRows : public StepRows {
     }
   }
 
-  std::vector<Probability> softmax(const std::vector<double>& score, const std::vector<double>& size, bool bounded) const {
+  // How far any score of a query, before scaling, and the sums over values may stray where sums are short of bits.
+  double score_stray(const Item& item, const double* query, int64_t h, int64_t keys) const {
+    if (!is_short(in_.accumulation)) return 0;
+    std::vector<double> strays(static_cast<size_t>(keys));
+    short_sum_bounds(in_.accumulation, op_.head_dim, keys, query + h * op_.head_dim, item.keys.data() + h * op_.head_dim * tokens_, tokens_,
+                     strays.data());
+    return *std::max_element(strays.begin(), strays.end());
+  }
+  std::vector<double> value_strays(const Item& item, const std::vector<Probability>& p, int64_t h, int64_t keys) const {
+    std::vector<double> strays(static_cast<size_t>(op_.head_dim)), weights(p.size());
+    if (!is_short(in_.accumulation)) return strays;
+    const double scale = op_.p_scale > 0 ? op_.p_scale : 1;
+    for (size_t j = 0; j < p.size(); ++j)
+      weights[j] = op_.p_scale > 0 ? static_cast<double>(decode_e4m3(encode_e4m3(p[j].p / scale))) : p[j].p;
+    short_sum_bounds(in_.accumulation, keys, op_.head_dim, weights.data(), item.values.data() + h * op_.head_dim, cols_, strays.data());
+    for (double& stray : strays) stray *= scale;
+    return strays;
+  }
+
+  std::vector<Probability> softmax(const std::vector<double>& score, const std::vector<double>& size, double stray, bool bounded) const {
     const double most = *std::max_element(score.begin(), score.end()), widest = *std::max_element(size.begin(), size.end());
-    const double score_bound = bounded ? accumulation_bound(op_.head_dim, widest) : 0;
+    const double score_bound = bounded ? accumulation_bound(op_.head_dim, widest) + stray : 0;
     std::vector<Probability> p(score.size());
     double sum = 0, sum_slack = 0;
     for (size_t j = 0; j < p.size(); ++j) {

@@ -91,7 +91,7 @@ StepVerdict judge(const plan::Plan& plan, size_t step, const ExactOutput& exact,
 }
 
 void teacher_force(const plan::Plan& plan, Context& target, std::span<const void* const> inputs, int64_t batch, int64_t rows_per_step,
-                   const std::function<void(size_t, const StepVerdict&)>& visit, ThreadPool* pool) {
+                   const std::function<void(size_t, const StepVerdict&)>& visit, ThreadPool* pool, std::span<const StepChoice> choices) {
   std::vector<std::vector<std::byte>> memory(plan.buffers.size());
   std::vector<const std::byte*> buffers(plan.buffers.size());
   const auto bytes = [&](plan::Id id) { return plan::bytes_per_item(plan.buffers[id]) * static_cast<uint64_t>(batch); };
@@ -100,7 +100,8 @@ void teacher_force(const plan::Plan& plan, Context& target, std::span<const void
     const plan::Operation& op = plan.steps[step].op;
     for (const plan::Id id : plan::reads_of(op)) std::memcpy(target.buffer(id, batch).data(), buffers[id], bytes(id));
     const auto rows = spread(batch * rows_per_item(plan, plan.steps[step]), rows_per_step);
-    const ExactOutput exact = exact_step(plan, step, buffers, batch, rows, pool);
+    const ExactOutput exact =
+        exact_step(plan, step, buffers, batch, rows, pool, choices.empty() ? Accumulation{} : choices[step].accumulation);
     target.run_step(step, batch);
     const plan::Id out = plan::out_of(op);
     visit(step, judge(plan, step, exact, target.buffer(out, batch)));

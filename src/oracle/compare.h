@@ -24,8 +24,10 @@ double out_scale_of(const plan::Step& step, int64_t col);
 
 // Every step of the plan runs on `target` with the reference's inputs: judged are its kernels, not what errors do on the way.
 // inputs: parallel to plan.inputs. rows_per_step: about how many output rows to judge, spread evenly; 0: all.
-// `target` must have been reserved for `batch` with whole-batch chunks. visit(step, verdict) is called in order.
+// `target` must have been reserved for `batch` with whole-batch chunks. visit(step, verdict) is called in order. choices: those of
+// the target's executable, for how its kernels accumulate; in f32 if empty.
 void teacher_force(const plan::Plan& plan, Context& target, std::span<const void* const> inputs, int64_t batch, int64_t rows_per_step,
-                   const std::function<void(size_t step, const StepVerdict& verdict)>& visit, ThreadPool* pool = nullptr);
+                   const std::function<void(size_t step, const StepVerdict& verdict)>& visit, ThreadPool* pool = nullptr,
+                   std::span<const StepChoice> choices = {});
 
 }  // namespace octet::oracle

@@ -36,8 +36,9 @@ void each_block(int64_t count, ThreadPool* pool, Body&& body) {
 
 int64_t cols_of(const plan::Plan& plan, const plan::Step& step) { return plan.buffers.at(plan::out_of(step.op)).dims.back(); }
 
-std::unique_ptr<StepRows> rows_of_step(const plan::Plan& plan, size_t step, std::span<const std::byte* const> buffers, int64_t batch) {
-  const StepInput input{plan, buffers, batch};
+std::unique_ptr<StepRows> rows_of_step(const plan::Plan& plan, size_t step, std::span<const std::byte* const> buffers, int64_t batch,
+                                       const Accumulation& accumulation) {
+  const StepInput input{plan, buffers, batch, accumulation};
   return std::visit([&](const auto& op) { return rows_of(input, op); }, plan.steps.at(step).op);
 }
 
@@ -48,7 +49,7 @@ int64_t rows_per_item(const plan::Plan& plan, const plan::Step& step) {
 }
 
 ExactOutput exact_step(const plan::Plan& plan, size_t step, std::span<const std::byte* const> buffers, int64_t batch,
-                       std::span<const int64_t> rows, ThreadPool* pool) {
+                       std::span<const int64_t> rows, ThreadPool* pool, const Accumulation& accumulation) {
   ExactOutput out;
   out.cols = cols_of(plan, plan.steps.at(step));
   const int64_t all = batch * rows_per_item(plan, plan.steps[step]);
@@ -59,7 +60,7 @@ ExactOutput exact_step(const plan::Plan& plan, size_t step, std::span<const std:
     out.rows.assign(rows.begin(), rows.end());
     for (const int64_t row : rows) OCTET_CHECK(row >= 0 && row < all, row, all);
   }
-  const auto source = rows_of_step(plan, step, buffers, batch);
+  const auto source = rows_of_step(plan, step, buffers, batch, accumulation);
   out.value.resize(out.rows.size() * static_cast<size_t>(out.cols));
   out.bound.resize(out.value.size());
   each_block(static_cast<int64_t>(out.rows.size()), pool, [&](int64_t begin, int64_t end) {
@@ -73,7 +74,7 @@ void run_exact(const plan::Plan& plan, size_t step, std::span<const std::byte* c
                ThreadPool* pool) {
   const int64_t cols = cols_of(plan, plan.steps.at(step));
   const DType dtype = plan.buffers[plan::out_of(plan.steps[step].op)].dtype;
-  const auto source = rows_of_step(plan, step, buffers, batch);
+  const auto source = rows_of_step(plan, step, buffers, batch, {});
   each_block(batch * rows_per_item(plan, plan.steps[step]), pool, [&](int64_t begin, int64_t end) {
     std::vector<int64_t> rows(static_cast<size_t>(end - begin));
     std::iota(rows.begin(), rows.end(), begin);

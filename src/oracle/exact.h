@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "numeric/accumulation.h"
 #include "plan/plan.h"
 
 namespace octet::oracle {
@@ -18,9 +19,9 @@ struct ExactOutput {
 };
 
 // buffers[id] is the memory of plan buffer `id` for `batch` items; only those that the step reads are looked at.
-// rows: all if empty. An id outside the vocabulary is Error{kInvalid}.
+// rows: all if empty. accumulation: of the kernel to be judged; it widens the bounds. An id outside the vocabulary is Error{kInvalid}.
 ExactOutput exact_step(const plan::Plan& plan, size_t step, std::span<const std::byte* const> buffers, int64_t batch,
-                       std::span<const int64_t> rows = {}, ThreadPool* pool = nullptr);
+                       std::span<const int64_t> rows = {}, ThreadPool* pool = nullptr, const Accumulation& accumulation = {});
 
 // Runs the step for the whole batch and writes its output, each value rounded once. out may be the memory of a residual.
 void run_exact(const plan::Plan& plan, size_t step, std::span<const std::byte* const> buffers, int64_t batch, std::byte* out,

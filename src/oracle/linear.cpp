@@ -33,17 +33,20 @@ class Block {
   std::vector<double> values_;
 };
 
-// finish(i, column, sum, sum of magnitudes or 0) for every row i < rows and column < n.
+// finish(i, column, sum, sum of magnitudes or 0, bound of a short sum or 0) for every row i < rows and column < n.
 template <class Finish>
-void multiply(const Panels& w, Block& a, int64_t rows, int64_t n, bool magnitudes, Finish&& finish) {
-  double sums[Panels::kRows * Panels::kCols], sizes[Panels::kRows * Panels::kCols] = {};
+void multiply(const Panels& w, Block& a, int64_t rows, int64_t n, bool magnitudes, const Accumulation& how, Finish&& finish) {
+  double sums[Panels::kRows * Panels::kCols], sizes[Panels::kRows * Panels::kCols] = {}, strays[Panels::kRows * Panels::kCols] = {};
   for (int64_t panel = 0; panel < w.count(); ++panel)
     for (int64_t begin = 0; begin < rows; begin += Panels::kRows) {
       w.multiply(a.row(begin), panel, false, sums);
       if (magnitudes) w.multiply(a.row(begin), panel, true, sizes);
+      for (int64_t r = 0; magnitudes && is_short(how) && r < std::min(Panels::kRows, rows - begin); ++r)
+        w.short_bounds(how, a.row(begin + r), panel, strays + r * Panels::kCols);
       for (int64_t r = 0; r < std::min(Panels::kRows, rows - begin); ++r)
         for (int64_t c = 0; c < std::min(Panels::kCols, n - panel * Panels::kCols); ++c)
-          finish(begin + r, panel * Panels::kCols + c, sums[r * Panels::kCols + c], sizes[r * Panels::kCols + c]);
+          finish(begin + r, panel * Panels::kCols + c, sums[r * Panels::kCols + c], sizes[r * Panels::kCols + c],
+                 strays[r * Panels::kCols + c]);
     }
 }
 
@@ -70,13 +73,13 @@ class GemmRows : public StepRows {
       if (op_.residual != plan::kNoId)
         decode(in_.type(op_.residual), in_.buffers[op_.residual], rows[static_cast<size_t>(i)] * n, n, residual.data() + i * n);
     }
-    multiply(w_, a, count, n, bounds != nullptr, [&](int64_t i, int64_t c, double sum, double size) {
+    multiply(w_, a, count, n, bounds != nullptr, in_.accumulation, [&](int64_t i, int64_t c, double sum, double size, double stray) {
       const auto col = static_cast<size_t>(c);
       const double x = sum * alpha_[col] + bias_[col], y = activate(op_.activation, x) * mul_[col],
                    rest = residual[static_cast<size_t>(i * n + c)];
       values[i * n + c] = (y + rest) / out_scale_[col];
       if (!bounds) return;
-      const double before = accumulation_bound(op_.k, size * std::abs(alpha_[col]) + std::abs(bias_[col]));
+      const double before = accumulation_bound(op_.k, size * std::abs(alpha_[col]) + std::abs(bias_[col])) + stray * std::abs(alpha_[col]);
       const double after = activation_bound(op_.activation, x, before) * std::abs(mul_[col]);
       bounds[i * n + c] = (after + 4 * kHalfUlp * (std::abs(y) + std::abs(rest))) / out_scale_[col];
     });
@@ -109,16 +112,18 @@ class PatchEmbedRows : public StepRows {
       const int64_t token = rows[i] % tokens_;
       if (!class_ || token > 0) gather(rows[i] / tokens_, token - class_, a.row(static_cast<int64_t>(i)));
     }
-    multiply(w_, a, static_cast<int64_t>(rows.size()), cols_, bounds != nullptr, [&](int64_t i, int64_t c, double sum, double size) {
-      const int64_t token = rows[static_cast<size_t>(i)] % tokens_;
-      const bool is_class = class_ && token == 0;
-      const double start = is_class ? class_token_[static_cast<size_t>(c)] : sum * op_.scale + bias_[static_cast<size_t>(c)];
-      const double position = position_[static_cast<size_t>(token * cols_ + c)];
-      values[i * cols_ + c] = start + position;
-      if (!bounds) return;
-      const double before = is_class ? 0 : accumulation_bound(k_, size * op_.scale + std::abs(bias_[static_cast<size_t>(c)]));
-      bounds[i * cols_ + c] = before + 2 * kHalfUlp * (std::abs(start) + std::abs(position));
-    });
+    multiply(w_, a, static_cast<int64_t>(rows.size()), cols_, bounds != nullptr, in_.accumulation,
+             [&](int64_t i, int64_t c, double sum, double size, double stray) {
+               const int64_t token = rows[static_cast<size_t>(i)] % tokens_;
+               const bool is_class = class_ && token == 0;
+               const double start = is_class ? class_token_[static_cast<size_t>(c)] : sum * op_.scale + bias_[static_cast<size_t>(c)];
+               const double position = position_[static_cast<size_t>(token * cols_ + c)];
+               values[i * cols_ + c] = start + position;
+               if (!bounds) return;
+               const double before =
+                   is_class ? 0 : accumulation_bound(k_, size * op_.scale + std::abs(bias_[static_cast<size_t>(c)])) + stray * op_.scale;
+               bounds[i * cols_ + c] = before + 2 * kHalfUlp * (std::abs(start) + std::abs(position));
+             });
   }
 
  private:

@@ -55,5 +55,8 @@ void Panels::multiply(const double* a, int64_t panel, bool magnitudes, double* s
   const float* w = values_.get() + panel * kCols * k_;
   magnitudes ? multiply_magnitudes(a, w, k_, sums) : multiply_panel(a, w, k_, sums);
 }
+void Panels::short_bounds(const Accumulation& how, const double* a, int64_t panel, double* bounds) const {
+  short_sum_bounds(how, k_, kCols, a, values_.get() + panel * kCols * k_, kCols, bounds);
+}
 
 }  // namespace octet::oracle

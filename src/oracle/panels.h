@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "numeric/dtype.h"
+#include "oracle/short_sums.h"
 
 namespace octet::oracle {
 
@@ -14,6 +15,8 @@ class Panels {
   int64_t count() const { return (n_ + kCols - 1) / kCols; }
   // sums[r * kCols + c] = sum over k of a[r * k_ + i] * w[panel * kCols + c, i] for r < kRows; of absolute values if `magnitudes`.
   void multiply(const double* a, int64_t panel, bool magnitudes, double* sums) const;
+  // bounds[c]: how far a sum that is short of bits strays, for one row a (short_sums.h).
+  void short_bounds(const Accumulation& how, const double* a, int64_t panel, double* bounds) const;
 
  private:
   int64_t n_, k_;

@@ -10,6 +10,7 @@ struct StepInput {
   const plan::Plan& plan;
   std::span<const std::byte* const> buffers;
   int64_t batch;
+  Accumulation accumulation;  // of the kernel that is judged
 
   DType type(plan::Id buffer) const { return plan.buffers.at(buffer).dtype; }
 };

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "cuda/gpu.h"
+#include "numeric/accumulation.h"
 #include "numeric/dtype.h"
 
 namespace octet::cuda {
@@ -66,6 +67,7 @@ struct KernelRow {
   Refusal (*accepts)(const Problem&, const Gpu&);            // beyond the target
   Program (*program)(const Problem&, const Gpu&);            // target is filled in by the backend
   Launch (*launch)(const Problem&, const Gpu&, const Args&);  // called once per (batch, buffers); may encode tensor maps
+  Accumulation accumulation = {};                            // what its sums lose
 };
 
 }  // namespace octet::cuda

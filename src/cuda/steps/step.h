@@ -86,16 +86,17 @@ bool is_preferred(const CudaOptions& options, std::string_view name);
 // The rows that this GPU can run and that accept the problem, in order of preference; every refusal that stands before the first of
 // them goes into `choice`. Throws Error{kUnsupported} if there is none.
 template <class Row>
-std::vector<const Row*> accepting(std::span<const Row> rows, const typename Row::Problem& problem, const Preparation& with, StepChoice& choice) {
+std::vector<const Row*> accepting(std::span<const Row> rows, const typename Row::Problem& problem, const Gpu& gpu,
+                                  const CudaOptions& options, StepChoice& choice) {
   std::vector<const Row*> preferred, others;
   for (const Row& row : rows) {
-    Refusal no = accepts_target(with.gpu, row.target);
-    if (!no) no = row.accepts(problem, with.gpu);
+    Refusal no = accepts_target(gpu, row.target);
+    if (!no) no = row.accepts(problem, gpu);
     if (no) {
       if (others.empty()) choice.refused.push_back(std::string(row.name) + ": " + no.reason);
       continue;
     }
-    (is_preferred(with.options, row.name) ? preferred : others).push_back(&row);
+    (is_preferred(options, row.name) ? preferred : others).push_back(&row);
   }
   preferred.insert(preferred.end(), others.begin(), others.end());
   if (preferred.empty()) {
@@ -104,6 +105,7 @@ std::vector<const Row*> accepting(std::span<const Row> rows, const typename Row:
     throw Error(Code::kUnsupported, "no CUDA kernel takes this step:" + why, "use --device cpu");
   }
   choice.kernel = preferred.front()->name;
+  choice.accumulation = preferred.front()->accumulation;
   return preferred;
 }
 
@@ -118,7 +120,7 @@ class Kernel {
   }
   // The first row that accepts.
   Kernel(Preparation& with, std::span<const Row> rows, const typename Row::Problem& problem, StepChoice& choice)
-      : Kernel(with, *accepting(rows, problem, with, choice).front(), problem) {}
+      : Kernel(with, *accepting(rows, problem, with.gpu, with.options, choice).front(), problem) {}
   void enqueue(const Resident& resident, const Stream& stream, const typename Row::Args& args) const {
     resident.functions[program_]->launch(row_->launch(problem_, resident.gpu, args), stream);
   }

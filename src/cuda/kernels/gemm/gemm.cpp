@@ -64,7 +64,7 @@ Launch launch_simt(const GemmProblem& p, const Gpu&, const GemmArgs& a) { return
 
 // e4m3 in its own products from sm_89 on, widened to f16 before.
 constexpr GemmKernel kPortable[] = {
-    {"gemm_e4m3_mma", {89}, accepts_mma<DType::e4m3>, program_mma<false>, launch_mma},
+    {"gemm_e4m3_mma", {89}, accepts_mma<DType::e4m3>, program_mma<false>, launch_mma, kFp8TensorCore},
     {"gemm_e4m3_f16_mma", {80}, accepts_mma<DType::e4m3>, program_mma<true>, launch_mma},
     {"gemm_f16_mma", {80}, accepts_mma<DType::f16>, program_mma<false>, launch_mma},
     {"gemm_bf16_mma", {80}, accepts_mma<DType::bf16>, program_mma<false>, launch_mma},

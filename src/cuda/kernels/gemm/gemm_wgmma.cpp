@@ -74,7 +74,9 @@ template <DType kIn, size_t kTile> GemmKernel row(std::string_view name) {
   return {name, kHopper,
           [](const GemmProblem& problem, const Gpu&) { return accepts(kIn, problem); },
           [](const GemmProblem& problem, const Gpu&) { return program(kTiles[kTile], problem); },
-          [](const GemmProblem& problem, const Gpu& gpu, const GemmArgs& args) { return launch(kTiles[kTile], problem, gpu, args); }};
+          [](const GemmProblem& problem, const Gpu& gpu, const GemmArgs& args) { return launch(kTiles[kTile], problem, gpu, args); },
+          kIn == DType::e4m3 ? Accumulation{kFp8TensorCore.bits, kFp8TensorCore.terms, kTiles[kTile].full_sums ? kRowBytes : 0}
+                             : Accumulation{}};
 }
 
 }  // namespace
