@@ -157,7 +157,6 @@ OCTET_DEVICE float2 shared_pair(uint32_t address) {
   asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(v.x), "=f"(v.y) : "r"(address));
   return v;
 }
-template <int... I> struct Ints {};
 
 // Finishes the sums of one warpgroup's 64 rows. A thread holds two rows (lane / 4, and 8 below) and two columns in every 8. Four lanes
 // hold a row: they exchange words so that each reads and writes 16 bytes at once.
@@ -220,7 +219,10 @@ struct Finish {
         transpose4(before[half]);
       }
     }
-    [&]<int... I>(Ints<I...>) { (block16<GROUP * 4 + I>(sums, words, before, I), ...); }(Ints<0, 1, 2, 3>{});
+    block16<GROUP * 4>(sums, words, before, 0);
+    block16<GROUP * 4 + 1>(sums, words, before, 1);
+    block16<GROUP * 4 + 2>(sums, words, before, 2);
+    block16<GROUP * 4 + 3>(sums, words, before, 3);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       uint32_t(&w)[4] = words[half];
@@ -245,7 +247,10 @@ struct Finish {
   // 64 columns of codes: a word holds the pairs of two neighbouring 8-column blocks.
   template <int GROUP> OCTET_DEVICE void group8(const float (&sums)[kSums]) const {
     uint32_t words[2][4];
-    [&]<int... I>(Ints<I...>) { (block8<GROUP * 8 + 2 * I>(sums, words, I), ...); }(Ints<0, 1, 2, 3>{});
+    block8<GROUP * 8>(sums, words, 0);
+    block8<GROUP * 8 + 2>(sums, words, 1);
+    block8<GROUP * 8 + 4>(sums, words, 2);
+    block8<GROUP * 8 + 6>(sums, words, 3);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       uint32_t(&w)[4] = words[half];
