@@ -115,7 +115,10 @@ def check_support(run):
     run.equal("forced", (facts["isa"]["forced"], facts["isa"]["usable"]), ("portable", "portable"))
     run.equal("rows", {g["kernel"] for g in facts["gemm"]}, {"gemm_any_any_f32_portable"})
     run.check(all(g["median_tflops"] > 0 and g["refused"] for g in facts["gemm"]), "rates are measured, better rows refused with a reason")
-    run.check(facts["gpus"] == [] and "no CUDA backend" in facts["gpu_note"], "no GPU is claimed")
+    if facts["gpus"]:
+        run.check(all(len(gpu["types"]) == 4 or gpu["reason"] for gpu in facts["gpus"]), "a GPU has its kernels, or a reason")
+    else:
+        run.check(facts["gpu_note"].startswith("none: ") and not facts["cuda"]["usable"], "no GPU: the driver's reason is given")
 
 
 with running(__doc__) as run:

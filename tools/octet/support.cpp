@@ -10,6 +10,8 @@
 #include "console.h"
 #include "cpu/isa.h"
 #include "cpu/machine.h"
+#include "cuda/device.h"
+#include "cuda/machine.h"
 #include "subcommand.h"
 
 namespace octet::cli {
@@ -17,7 +19,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr int64_t kM = 512, kN = 1024, kK = 1024;
-constexpr const char* kNoGpu = "none: this build has no CUDA backend yet";
 
 struct Options {
   int threads = 0;
@@ -54,6 +55,38 @@ Json attention_of(DType type) {
   return {{"operands", name_of(type)}, {"out", name_of(type)}, {"kernel", choice.kernel}, {"refused", choice.refused}};
 }
 
+Json kernels_of(const cuda::Gpu& gpu) {
+  Json out = Json::array();
+  for (const cuda::TypeSupport& type : cuda::types_of(gpu))
+    out.push_back({{"operands", name_of(type.type)},
+                   {"out", name_of(type.out)},
+                   {"gemm", type.gemm.kernel},
+                   {"gemm_refused", type.gemm.refused},
+                   {"attention", type.attention.kernel},
+                   {"attention_refused", type.attention.refused}});
+  return out;
+}
+
+Json gpus_of(const cuda::Toolchain& tools) {
+  Json out = Json::array();
+  try {
+    for (const cuda::Gpu& gpu : cuda::list_gpus()) {
+      const Refusal no = cuda::usable(gpu);
+      const std::string reason = no ? no.reason : tools.usable ? "" : tools.nvrtc;
+      out.push_back({{"name", cuda::describe(gpu)},
+                     {"compute_capability", fmt::format("{}.{}", gpu.sm / 10, gpu.sm % 10)},
+                     {"memory", gpu.memory},
+                     {"multiprocessors", gpu.multiprocessors},
+                     {"usable", !no && tools.usable},
+                     {"reason", reason},
+                     {"hardware", cuda::hardware_of(gpu.sm)},
+                     {"types", no ? Json::array() : kernels_of(gpu)}});
+    }
+  } catch (const Error&) {  // no driver: its message is in facts["cuda"]
+  }
+  return out;
+}
+
 Json facts_of(const Options& o) {
   const char* forced = std::getenv("OCTET_ISA");
   Json out{{"schema", "octet.support/1"}, {"octet", build_version()}};
@@ -68,8 +101,10 @@ Json facts_of(const Options& o) {
                                      std::pair(DType::bf16, DType::bf16), std::pair(DType::f32, DType::f32)})
     out["gemm"].push_back(rate_of(type, result, o));
   for (const DType type : {DType::e4m3, DType::f16, DType::bf16, DType::f32}) out["attention"].push_back(attention_of(type));
-  out["gpus"] = Json::array();
-  out["gpu_note"] = kNoGpu;
+  const cuda::Toolchain tools = cuda::toolchain();
+  out["cuda"] = {{"driver", tools.driver}, {"nvrtc", tools.nvrtc}, {"usable", tools.usable}};
+  out["gpus"] = gpus_of(tools);
+  out["gpu_note"] = out["gpus"].empty() ? "none: " + tools.driver : "";
   return out;
 }
 
@@ -120,6 +155,21 @@ void print_refusals(const Json& facts) {
   for (const std::string& text : seen) print_out("  " + text + "\n");
 }
 
+void print_gpus(const Json& facts) {
+  if (facts["gpus"].empty()) return print_out(fmt::format("\nGPU: {}\n", facts["gpu_note"].get<std::string>()));
+  print_out(fmt::format("\nNVIDIA driver {}, NVRTC {}\n", facts["cuda"]["driver"].get<std::string>(), facts["cuda"]["nvrtc"].get<std::string>()));
+  for (const Json& gpu : facts["gpus"]) {
+    print_out(fmt::format("GPU {}: {}, {} multiprocessors; {}\n", gpu["name"].get<std::string>(), human_bytes(gpu["memory"].get<uint64_t>()),
+                          gpu["multiprocessors"].dump(),
+                          gpu["usable"].get<bool>() ? "usable" : "not usable: " + gpu["reason"].get<std::string>()));
+    print_out(fmt::format("tensor cores: {}\n", gpu["hardware"].get<std::string>()));
+    Table table({"operands", "GEMM", "attention"});
+    for (const Json& type : gpu["types"])
+      table.add({type["operands"].get<std::string>(), type["gemm"].get<std::string>(), type["attention"].get<std::string>()});
+    print_out(table.render());
+  }
+}
+
 int support(const Options& o) {
   const Json facts = facts_of(o);
   if (o.json) {
@@ -131,7 +181,7 @@ int support(const Options& o) {
   print_isa(facts["isa"]);
   print_kernels(facts);
   print_refusals(facts);
-  print_out(fmt::format("\nGPU: {}\n", kNoGpu));
+  print_gpus(facts);
   return 0;
 }
 

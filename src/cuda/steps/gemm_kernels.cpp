@@ -57,7 +57,7 @@ void fill(const Stream& stream, DType type, Address to, size_t bytes) {
 }  // namespace
 
 GemmKernels::GemmKernels(Preparation& with, const GemmProblem& problem, StepChoice& choice) : problem_(problem) {
-  const auto rows = competitors(accepting(gemm_kernels(), problem, with, choice), with.options);
+  const auto rows = competitors(accepting(gemm_kernels(), problem, with.gpu, with.options, choice), with.options);
   for (const GemmKernel* row : rows) {
     kernels_.emplace_back(with, *row, problem);
     Program program = row->program(problem, with.gpu);
