@@ -203,7 +203,7 @@ def measure_peer(run, tower, peer):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--octet", default=ROOT / "build/release/octet", type=Path)
-    parser.add_argument("--files", default=ROOT / "build/gpu", type=Path, help="folder of fp16/ and fp8/ with image.plan and text.plan")
+    parser.add_argument("--files", default=ROOT / "build/gpu-bench", type=Path, help="folder of fp16/ and fp8/ with image.plan and text.plan")
     parser.add_argument("--device", default="cuda", help="octet's --device")
     parser.add_argument("--batch", default=128, type=int)
     parser.add_argument("--towers", default="image,text", type=lambda text: text.split(","))

@@ -16,7 +16,7 @@ tools/bench/gpu_run.sh [OPTIONS] [PART...]
   memcheck     compute-sanitizer's memcheck and racecheck on the shipped model (not part of the default)
 Without a PART: all but memcheck and time, which is part of peers. Each part says how long it took; logs stay in the work folder.
   --bin DIR            folder with the built octet (default: build/release)
-  --work DIR           engines, logs, results (default: build/gpu)
+  --work DIR           engines, logs, results (default: build/gpu-bench)
   --conformance FILE   the conformance binary (default: the one in --bin, if there is one)
   --python FILE        a Python with PyTorch and transformers (default: python3)
   --device NAME        octet's --device (default: cuda)
@@ -25,7 +25,7 @@ Exit status: 0, or 1 if a part failed.
 TEXT
 }
 
-bin="$root/build/release" work="$root/build/gpu" conformance="" python=python3 device=cuda budget=420
+bin="$root/build/release" work="$root/build/gpu-bench" conformance="" python=python3 device=cuda budget=420
 parts=()
 while [ $# -gt 0 ]; do
   case "$1" in

@@ -10,7 +10,7 @@ Builds and times CLIP ViT-L/14 with your own trtexec and with octet: the same ON
 no transfers; prints one Markdown table. Nothing of TensorRT comes with octet; without it this exits with 4.
   --trtexec FILE   (default: trtexec of the PATH, then /usr/src/tensorrt/bin/trtexec)
   --octet FILE     (default: build/release/octet)
-  --files DIR      {fp16,fp8}/{image,text}.onnx and .plan, as `tools/bench/gpu_run.sh files` makes them (default: build/gpu)
+  --files DIR      {fp16,fp8}/{image,text}.onnx and .plan, as `tools/bench/gpu_run.sh files` makes them (default: build/gpu-bench)
   --batch N        (default: 128)
   --seconds N      of timed runs, each (default: 3)
   --device NAME    octet's --device (default: cuda)
@@ -18,7 +18,7 @@ Exit status: 0; 1 if a row could not be measured (it says why); 2 wrong usage; 4
 TEXT
 }
 
-trtexec="" octet="$root/build/release/octet" files="$root/build/gpu" batch=128 seconds=3 device=cuda
+trtexec="" octet="$root/build/release/octet" files="$root/build/gpu-bench" batch=128 seconds=3 device=cuda
 while [ $# -gt 0 ]; do
   case "$1" in
     -h | --help) usage; exit 0 ;;
