@@ -21,6 +21,19 @@ if(TARGET api_test)
   target_link_libraries(api_test PRIVATE octet_oracle)
 endif()
 
+# The CUDA backend's tests: where there is a GPU on that, and everywhere on a driver without one. Kernels compiled once are kept.
+add_library(fake_cuda SHARED ${CMAKE_SOURCE_DIR}/tests/fake_cuda/libcuda.cpp)
+set_target_properties(fake_cuda PROPERTIES OUTPUT_NAME cuda SOVERSION 1 LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fake_cuda)
+add_dependencies(cuda_test fake_cuda)
+find_path(OCTET_CUDA_INCLUDE cuda.h PATHS /usr/local/cuda/include)
+if(OCTET_CUDA_INCLUDE)
+  target_include_directories(cuda_test SYSTEM PRIVATE ${OCTET_CUDA_INCLUDE})
+endif()
+set(cuda_test_environment OCTET_CACHE_DIR=${CMAKE_BINARY_DIR}/cuda_cache VIRTUAL_ENV=${CMAKE_SOURCE_DIR}/build/venv)
+set_tests_properties(unit.cuda PROPERTIES ENVIRONMENT "${cuda_test_environment}" LABELS unit)
+add_test(NAME unit.cuda.fake COMMAND cuda_test --gtest_filter=CudaBackendTest.*)
+set_tests_properties(unit.cuda.fake PROPERTIES LABELS unit TIMEOUT 300 ENVIRONMENT "${cuda_test_environment};OCTET_CUDA_PATH=${CMAKE_BINARY_DIR}/fake_cuda")
+
 # tests/tools/NAME.cpp: small programs that the end-to-end scripts drive. Each links the folders whose headers it includes.
 file(GLOB tools CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/tools/*.cpp)
 foreach(tool ${tools})
@@ -33,6 +46,14 @@ foreach(tool ${tools})
   endforeach()
 endforeach()
 include(OctetE2e)
+
+# Every operation on every backend of a machine, judged by the oracle: one file that runs anywhere.
+file(GLOB conformance CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/conformance/*.cpp)
+add_executable(octet_conformance ${conformance})
+target_link_libraries(octet_conformance PRIVATE octet_cpu octet_cuda octet_oracle GTest::gtest)
+target_link_options(octet_conformance PRIVATE -static-libstdc++ -static-libgcc)
+add_test(NAME conformance COMMAND octet_conformance)
+set_tests_properties(conformance PROPERTIES LABELS conformance TIMEOUT 1800)
 
 # The examples against an installed tree, and the symbols of the libraries.
 add_test(NAME install.runtime COMMAND ${CMAKE_SOURCE_DIR}/tests/install/run.sh ${CMAKE_BINARY_DIR} $<TARGET_FILE:write_test_plans>)

@@ -115,7 +115,7 @@ ForcedEngine force(Subject& subject, int64_t rows, int threads) {
         out.steps.push_back({steps[i].name, subject.engine.executable->choices()[i].kernel, dtype, verdict});
         progress("comparing with the exact reference", static_cast<int64_t>(i + 1), static_cast<int64_t>(steps.size()));
       },
-      &pool);
+      &pool, subject.engine.executable->choices());
   return out;
 }
 
