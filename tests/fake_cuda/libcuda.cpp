@@ -1,6 +1,6 @@
-// A driver without a GPU, for tests of everything but kernels: device memory is host memory, copies copy, launches are only checked
-// and counted. It is strict where the real one is: handles must live, addresses must lie in allocations, a stream that captures must
-// not be waited for. FAKE_CUDA_SM is its compute capability (90), FAKE_CUDA_MEMORY its bytes; FAKE_CUDA_FAIL="N CODE": the N-th launch
+// A driver without a GPU, for tests of everything but kernels: device memory is host memory, copies copy, launches are only
+// checked. It is strict where the real one is: handles must live, addresses must lie in allocations, a stream that captures must
+// not be waited for. FAKE_CUDA_SM is its compute capability (90), FAKE_CUDA_MEMORY its bytes; with FAKE_CUDA_LOSE=CODE the next launch
 // fails with CODE, and every later call too, as after an illegal address.
 #include <cstdint>
 #include <cstdio>
@@ -33,7 +33,7 @@ std::map<uintptr_t, size_t> allocations, pinned;
 std::set<void*> streams, events, modules, graphs, executables, capturing;
 std::map<void*, int> shared;  // by function: what it may ask for
 size_t used = 0;
-int launches = 0, lost = 0;
+int lost = 0;
 thread_local int contexts = 0;
 
 size_t total() {
@@ -61,12 +61,9 @@ int destroy(std::set<void*>& all, void* handle) {
   return kOk;
 }
 
-int count_launch() {
-  ++launches;
-  const char* fail = std::getenv("FAKE_CUDA_FAIL");
-  int at = 0, code = 0;
-  if (fail && std::sscanf(fail, "%d %d", &at, &code) == 2 && launches == at) lost = code;
-  return lost;
+int launched() {
+  const char* code = std::getenv("FAKE_CUDA_LOSE");
+  return lost = code ? std::atoi(code) : kOk;
 }
 
 }  // namespace
@@ -209,7 +206,7 @@ EXPORT int cuLaunchKernelEx(const Config* config, void* function, void** params,
     if (config->grid[i] == 0 || config->block[i] == 0 || (i > 0 && config->grid[i] > 65535)) return kInvalid;
   if (config->block[0] * config->block[1] * config->block[2] > 1024) return kInvalid;
   if (static_cast<int>(config->shared_bytes) > shared[function]) return kInvalid;
-  return count_launch();
+  return launched();
 }
 EXPORT int cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) {
   GUARD;
