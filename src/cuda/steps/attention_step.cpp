@@ -11,7 +11,7 @@ class AttentionStep : public PreparedStep {
       : op_(op),
         in_(with.plan.buffers.at(op.q.buffer).dtype),
         out_(with.plan.buffers.at(op.out).dtype),
-        kernel_(with, attention_kernels(), {in_, out_, op.tokens, op.heads, op.head_dim, op.causal != 0, op.p_scale > 0}, choice) {}
+        kernel_(with, attention_kernels(), {in_, out_, op.tokens, op.heads, op.head_dim, op.causal != 0, op.p_scale > 0, aligned()}, choice) {}
 
   void enqueue(const StepRun& run) const override {
     const auto at = [&](const plan::AttentionInput& input) { return run.buffers[input.buffer] + input.column * size_of(in_); };
@@ -21,6 +21,13 @@ class AttentionStep : public PreparedStep {
   }
 
  private:
+  // Every row of q, k and v begins at a multiple of 16 bytes, as buffers do.
+  bool aligned() const {
+    const auto fits = [&](const plan::AttentionInput& input) {
+      return input.column * size_of(in_) % 16 == 0 && input.row_stride * size_of(in_) % 16 == 0;
+    };
+    return fits(op_.q) && fits(op_.k) && fits(op_.v);
+  }
   plan::Attention op_;
   DType in_, out_;
   Kernel<AttentionKernel> kernel_;

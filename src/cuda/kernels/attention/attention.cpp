@@ -1,4 +1,5 @@
-// The table of attention kernels, best first. Next: attention_mma.cu (any length), attention_simt.cu (any type).
+// The table of attention kernels, best first. Next: attention_wgmma.cu (short sequences on Hopper), attention_mma.cu (any length),
+// attention_simt.cu (any type).
 #include "cuda/kernels/attention/attention.h"
 
 #include <cstdint>
@@ -22,9 +23,9 @@ Program program_of(const char* name, const AttentionProblem& p) {
           {}};
 }
 
-// Rows of q, k and v may be read 8 elements at a time.
-bool aligned(const AttentionProblem& p, const AttentionArgs& a) {
-  const auto bytes = static_cast<uint64_t>(size_of(p.in)), step = 8 * bytes;
+// Whether rows of q, k and v begin at multiples of `step` bytes.
+bool aligned(const AttentionProblem& p, const AttentionArgs& a, uint64_t step) {
+  const auto bytes = static_cast<uint64_t>(size_of(p.in));
   const auto fits = [&](Address at, int64_t stride) { return at % step == 0 && static_cast<uint64_t>(stride) * bytes % step == 0; };
   return fits(a.q, a.q_stride) && fits(a.k, a.k_stride) && fits(a.v, a.v_stride);
 }
@@ -38,7 +39,7 @@ Launch launch_of(const AttentionProblem& p, const AttentionArgs& a, int64_t rows
   launch.block.x = threads;
   launch.set_params(Params{a.q, a.k, a.v, a.out, a.q_stride, a.k_stride, a.v_stride,
                            static_cast<float>(static_cast<double>(a.score_scale) * std::numbers::log2e), p.quantize_p ? 1 / a.p_scale : 1,
-                           a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1), aligned(p, a)});
+                           a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1), aligned(p, a, 8 * size_of(p.in))});
   return launch;
 }
 
@@ -49,6 +50,31 @@ Refusal accepts_any(const AttentionProblem& p, const Gpu&) {
     return {fmt::format("attention of {} tokens, {} heads of {}", p.tokens, p.heads, p.head_dim)};
   if (p.head_dim > 256) return {fmt::format("head_dim {} is more than 256", p.head_dim)};
   return {};
+}
+
+// The longest sequence whose scores of a query, 8 keys at a time, fit in a quad's registers beside what else lives there.
+constexpr int64_t kWgmmaTokens = 264;
+
+template <DType kIn>
+Refusal accepts_wgmma(const AttentionProblem& p, const Gpu& gpu) {
+  if (Refusal no = accepts_any(p, gpu)) return no;
+  if (p.in != kIn) return {fmt::format("takes {}", kIn)};
+  if (p.head_dim != 64) return {fmt::format("head_dim {} is not 64", p.head_dim)};
+  if (p.tokens <= 16 || p.tokens > kWgmmaTokens) return {fmt::format("{} tokens are not 17 to {}", p.tokens, kWgmmaTokens)};
+  if (!p.aligned) return {"rows of q, k and v do not begin at multiples of 16 bytes"};
+  return {};
+}
+Program program_wgmma(const AttentionProblem& p, const Gpu&) { return program_of("attention_wgmma", p); }
+Launch launch_wgmma(const AttentionProblem& p, const Gpu&, const AttentionArgs& a) {
+  OCTET_CHECK(aligned(p, a, 16) && a.out % 16 == 0, a.q, a.q_stride, a.k, a.k_stride, a.v, a.v_stride, a.out);
+  Launch launch = launch_of(p, a, p.tokens, 128);
+  // 128 bytes for every key and value, a block's queries, maxima and sums.
+  launch.shared_bytes = static_cast<uint32_t>(2 * ((p.tokens + 7) / 8) * 1024 + 64 * 128 + 512);
+  return launch;
+}
+template <DType kIn>
+constexpr AttentionKernel wgmma_row(std::string_view name) {
+  return {name, {90, true}, accepts_wgmma<kIn>, program_wgmma, launch_wgmma};
 }
 
 template <DType kIn>
@@ -70,6 +96,9 @@ Program program_simt(const AttentionProblem& p, const Gpu&) { return program_of(
 Launch launch_simt(const AttentionProblem& p, const Gpu&, const AttentionArgs& a) { return launch_of(p, a, 4, 128); }
 
 constexpr AttentionKernel kKernels[] = {
+    wgmma_row<DType::e4m3>("attention_e4m3_wgmma"),
+    wgmma_row<DType::f16>("attention_f16_wgmma"),
+    wgmma_row<DType::bf16>("attention_bf16_wgmma"),
     mma_row<DType::e4m3>("attention_e4m3_mma"),
     mma_row<DType::f16>("attention_f16_mma"),
     mma_row<DType::bf16>("attention_bf16_mma"),

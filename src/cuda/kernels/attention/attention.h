@@ -13,6 +13,7 @@ struct AttentionProblem {
   DType in = DType::e4m3, out = DType::e4m3;
   int64_t tokens = 0, heads = 0, head_dim = 0;
   bool causal = false, quantize_p = false;
+  bool aligned = true;  // every row of q, k and v begins at a multiple of 16 bytes
 };
 struct AttentionArgs {
   Address q = 0, k = 0, v = 0, out = 0;

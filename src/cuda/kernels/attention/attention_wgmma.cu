@@ -1,0 +1,445 @@
+// Attention by warpgroup products (sm_90a) for head_dim 64 and 17 to 264 tokens. A block of one warpgroup takes one head: keys and
+// values lie in shared memory as 16-bit rows (e4m3 is exact there), 64 queries at a time keep their whole rows of scores in registers,
+// so every row's sum is known before p is rounded. Up to 16 queries left over go by mma.sync, their keys shared by the four warps.
+//
+// The 64 elements of a row are permuted so that lane t of a quad owns 16 that are neighbours in memory: shared position 8 * i + 2 * t
+// holds elements 16 * t + 2 * i and the next. q and k agree, so scores do not change; out's columns are those of v: every lane loads q
+// and stores out 16 elements at a time. Next: attention_wgmma.cuh.
+#include "attention.cuh"
+#include "attention_wgmma.cuh"
+
+static_assert(HEAD_DIM == 64 && TOKENS > 16 && TOKENS <= 264);
+constexpr int kThreads = 128, kRest = TOKENS % 64, kTail = kRest <= 16 ? kRest : 0, kBlocks = TOKENS / 64 + (kRest > 16);
+constexpr int kTiles = (TOKENS + 7) / 8, kGroups = (TOKENS + 15) / 16;  // of 8 and 16 keys
+constexpr int kPairs = 8;                                               // of the 16 elements that a lane owns of a row
+// Shared memory: rows of keys, of values, of a block's queries; 4 * 16 maxima, 4 * 16 sums. The last queries' probabilities take the
+// keys' place.
+constexpr int kValuesAt = kTiles * 1024, kQueriesAt = 2 * kValuesAt, kMaximaAt = kQueriesAt + 8192, kSumsAt = kMaximaAt + 256;
+#ifndef BLOCKS_PER_SM
+#define BLOCKS_PER_SM (kTiles > 16 ? 3 : kTiles > 12 ? 4 : 6)
+#endif
+#ifndef PARTS
+#define PARTS 1
+#endif
+constexpr int kBlocksPerMultiprocessor = BLOCKS_PER_SM;
+
+// Read anew at every use: scores fill the registers, and the compiler would keep what it has computed from it.
+OCTET_DEVICE int thread() {
+  int x;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(x));
+  return x;
+}
+OCTET_DEVICE int lane_of(int thread) { return thread & 31; }  // = 4 * group + quad
+OCTET_DEVICE int warp_of(int thread) { return thread >> 5; }
+OCTET_DEVICE int group_of(int thread) { return (thread >> 2) & 7; }
+OCTET_DEVICE int quad_of(int thread) { return thread & 3; }
+
+// The 16 elements of a row that one lane owns, as they lie in memory.
+struct Slice {
+  static constexpr int kVectors = int(sizeof(IN));
+  uint4 raw[kVectors];
+
+  OCTET_DEVICE void load(const IN* from, bool valid) {
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i) raw[i] = valid ? reinterpret_cast<const uint4*>(from)[i] : make_uint4(0, 0, 0, 0);
+  }
+  // Elements 2 * i and 2 * i + 1 as two Half.
+  OCTET_DEVICE uint32_t pair(int i) const {
+    const auto word = [&](int w) { const uint4& x = raw[w / 4]; return w % 4 == 0 ? x.x : w % 4 == 1 ? x.y : w % 4 == 2 ? x.z : x.w; };
+    if constexpr (is_same<IN, e4m3>) return e4m3x2_to_f16x2(uint16_t(word(i / 2) >> (i % 2 * 16)));
+    else return word(i);
+  }
+};
+
+// A lane's 16 elements of a row to their places.
+OCTET_DEVICE void put_slice(uint8_t* to, int row, int quad, const Slice& slice) {
+#pragma unroll
+  for (int pair = 0; pair < kPairs; ++pair)
+    *reinterpret_cast<uint32_t*>(to + row * 128 + ((pair ^ (row & 7)) << 4) + quad * 4) = slice.pair(pair);
+}
+
+// kTiles * 8 rows of one head on their way from memory to shared memory, zeros past the last token.
+struct Rows {
+  static constexpr int kSteps = (kTiles + 3) / 4;
+  Slice slices[kSteps];
+
+  OCTET_DEVICE void load(const IN* from, int64_t stride) {
+#pragma unroll
+    for (int i = 0; i < kSteps; ++i) {
+      const int row = i * 32 + threadIdx.x / 4;
+      slices[i].load(from + row * stride + threadIdx.x % 4 * 16, row < TOKENS);
+    }
+  }
+  OCTET_DEVICE void store(uint8_t* to) const {
+#pragma unroll
+    for (int i = 0; i < kSteps; ++i) {
+      const int row = i * 32 + threadIdx.x / 4;
+      if (row < kTiles * 8) put_slice(to, row, threadIdx.x % 4, slices[i]);
+    }
+  }
+};
+
+// Rows `row` and row + 8: a lane's part of 16 queries.
+struct Query {
+  Slice rows[2];
+
+  OCTET_DEVICE void load(const IN* from, int64_t stride, int row) {
+    from += row * stride + quad_of(thread()) * 16;
+    rows[0].load(from, row < TOKENS);
+    rows[1].load(from + 8 * stride, row + 8 < TOKENS);
+  }
+  OCTET_DEVICE void store(uint8_t* to, int row) const {
+    for (int r = 0; r < 2; ++r) put_slice(to, row + 8 * r, quad_of(thread()), rows[r]);
+  }
+  OCTET_DEVICE void operand(uint32_t (&a)[4], int k) const {
+    for (int i = 0; i < 4; ++i) a[i] = rows[i & 1].pair(2 * k + (i >> 1));
+  }
+};
+
+OCTET_DEVICE float quad_max(float x) {
+  x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
+  return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
+}
+OCTET_DEVICE float quad_sum(float x) {
+  x += __shfl_xor_sync(~0u, x, 1);
+  return x + __shfl_xor_sync(~0u, x, 2);
+}
+OCTET_DEVICE bool visible(int key, int row) { return key < TOKENS && (!CAUSAL || key <= row); }
+// What p is multiplied by before it is rounded, and out after the product.
+OCTET_DEVICE float factor_of(const AttentionParams& p, float sum) { return QUANTIZE_P ? p.inv_p_scale * reciprocal_approx(sum) : 1.0f; }
+OCTET_DEVICE float last_of(const AttentionParams& p, float sum) { return QUANTIZE_P ? p.out_scale : p.out_scale * reciprocal_approx(sum); }
+
+// kCount values as neighbours in memory.
+template <int kCount> OCTET_DEVICE void store_values(OUT* to, const float (&x)[kCount]) {
+  constexpr int kWords = kCount * int(sizeof(OUT)) / 4, kEach = kCount / kWords;
+  uint32_t words[kWords];
+#pragma unroll
+  for (int i = 0; i < kWords; ++i) {
+    if constexpr (is_same<OUT, e4m3>)
+      words[i] = f32_to_e4m3x2(x[kEach * i], x[kEach * i + 1]) | uint32_t(f32_to_e4m3x2(x[kEach * i + 2], x[kEach * i + 3])) << 16;
+    else if constexpr (is_same<OUT, f16>) words[i] = f32_to_f16x2(x[kEach * i], x[kEach * i + 1]);
+    else if constexpr (is_same<OUT, bf16>) words[i] = f32_to_bf16x2(x[kEach * i], x[kEach * i + 1]);
+    else words[i] = __float_as_uint(x[i]);
+  }
+  if constexpr (kWords % 4 == 0) {
+#pragma unroll
+    for (int i = 0; i < kWords; i += 4)
+      reinterpret_cast<uint4*>(to)[i / 4] = make_uint4(words[i], words[i + 1], words[i + 2], words[i + 3]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kWords; ++i) reinterpret_cast<uint32_t*>(to)[i] = words[i];
+  }
+}
+
+OCTET_DEVICE int row_in_block() { return warp_of(thread()) * 16 + group_of(thread()); }
+
+// 64 queries from `first` on (16 of them this warp's) with the first kCount tiles of keys.
+template <int kCount> struct Block {
+  // Tiles of the warpgroup's products (an odd one goes by mma.sync), and of the first of two; groups of 16 keys.
+  static constexpr int kWide = kCount & ~1, kHalf = kWide > 16 ? (kWide / 2 + 1) & ~1 : kWide, kWideGroups = kWide / 2;
+  float s[kCount * 4];
+  float most[4] = {minus_infinity(), minus_infinity(), minus_infinity(), minus_infinity()}, sums[4] = {0, 0, 0, 0};  // two chains a row
+  int first, last_tile;  // row of the block; tile of keys that this warp's rows see
+
+  OCTET_DEVICE explicit Block(int first) : first(first), last_tile(CAUSAL ? (first >> 3) + warp_of(thread()) * 2 + 1 : kCount) {}
+  OCTET_DEVICE int row() const { return first + row_in_block(); }  // and row() + 8 are this lane's
+
+  OCTET_DEVICE void score(uint32_t shared) {
+    fence_products();
+    multiply_keys<0, kHalf>(shared);
+    if constexpr (kWide > kHalf) multiply_keys<kHalf, kWide>(shared);
+    if constexpr (kCount > kWide) multiply_last_keys(shared);
+    if constexpr (kWide > kHalf) {
+      wait_for_products<1>();
+      products_done<0, kHalf * 4>(s);
+      take_maxima<0, kHalf>();
+    }
+    wait_for_products<0>();
+    products_done<0, kWide * 4>(s);
+    take_maxima<(kWide > kHalf ? kHalf : 0), kCount>();
+#pragma unroll
+    for (int r = 0; r < 2; ++r) most[r] = quad_max(fmaxf(most[r], most[r + 2]));
+  }
+  template <int kFrom, int kTo> OCTET_DEVICE void multiply_keys(uint32_t shared) {
+    const uint64_t queries = matrix_descriptor(shared + kQueriesAt), keys = matrix_descriptor(shared + kFrom * 1024);
+#pragma unroll
+    for (int k = 0; k < 4; ++k) multiply_rows<kBf16, (kTo - kFrom) * 8, kFrom * 4>(s, queries + 2 * k, keys + 2 * k, k > 0);
+    commit_products();
+  }
+  OCTET_DEVICE void multiply_last_keys(uint32_t shared) {
+    const int lane = lane_of(thread()), warp = warp_of(thread());
+    float c[4] = {};
+#pragma unroll
+    for (int k = 0; k < 4; k += 2) {
+      uint32_t b[4];
+      load_matrices(b, shared + kWide * 1024 + (lane & 7) * 128 + (((2 * k + (lane >> 3)) ^ (lane & 7)) << 4));
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        uint32_t q[4];
+        load_matrices(q, shared + kQueriesAt + (warp * 16 + (lane & 15)) * 128 + (((2 * k + 2 * i + (lane >> 4)) ^ (lane & 7)) << 4));
+        mma_16816<kBf16>(c, q, b[2 * i], b[2 * i + 1]);
+      }
+    }
+#pragma unroll
+    for (int e = 0; e < 4; ++e) s[4 * kWide + e] = c[e];
+  }
+  template <int kFrom, int kTo> OCTET_DEVICE void take_maxima() {
+    const int quad = quad_of(thread()), first_row = CAUSAL ? row() : 0;
+#pragma unroll
+    for (int j = kFrom; j < kTo; ++j)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        // Above the diagonal are only the last 8 tiles of a causal block.
+        if ((8 * j + 8 > TOKENS || (CAUSAL && j + 8 >= kCount)) && !visible(8 * j + 2 * quad + (e & 1), first_row + 8 * (e >> 1)))
+          s[4 * j + e] = minus_infinity();
+        float& m = most[(e >> 1) + 2 * (e & 1)];
+        m = fmaxf(m, s[4 * j + e]);
+      }
+  }
+  // Of a tile's elements of row r, in place.
+  OCTET_DEVICE void exponentials(int tile, int r, float scale) {
+    const bool seen = !CAUSAL || tile <= last_tile;
+#pragma unroll
+    for (int e = 2 * r; e < 2 * r + 2; ++e) {
+      float& x = s[4 * tile + e];
+      x = seen && 8 * tile + (e & 1) < TOKENS ? exp2_approx(fmaf(x, scale, -most[r] * scale)) : 0.0f;
+      sums[e] += x;
+    }
+  }
+  // Rounded probabilities need the sum of the row first; others are divided by it at the end.
+  OCTET_DEVICE void all_exponentials(float scale) {
+#pragma unroll
+    for (int j = 0; j < kCount; ++j)
+#pragma unroll
+      for (int r = 0; r < 2; ++r) exponentials(j, r, scale);
+  }
+  OCTET_DEVICE float sum(int r) const { return quad_sum(sums[2 * r] + sums[2 * r + 1]); }
+  OCTET_DEVICE uint32_t probabilities(int tile, int r, float factor) {
+    if constexpr (!QUANTIZE_P) exponentials(tile, r, factor);
+    const float x = s[4 * tile + 2 * r], y = s[4 * tile + 2 * r + 1];
+    return QUANTIZE_P ? pack_probabilities(x * factor, y * factor) : pack_probabilities(x, y);
+  }
+  template <int kPart> OCTET_DEVICE void multiply_values(float (&out)[32], const float (&factor)[2], uint32_t shared) {
+    constexpr int kFrom = kWideGroups * kPart / PARTS, kTo = kWideGroups * (kPart + 1) / PARTS;
+    if constexpr (kTo > kFrom) {
+      uint32_t p[kTo - kFrom][4];
+#pragma unroll
+      for (int k = kFrom; k < kTo; ++k)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) p[k - kFrom][i] = probabilities(2 * k + (i >> 1), i & 1, factor[i & 1]);
+      const uint64_t values = matrix_descriptor(shared + kValuesAt);
+      fence_products();
+#pragma unroll
+      for (int k = kFrom; k < kTo; ++k) multiply_columns<kBf16>(out, p[k - kFrom], values + 128 * k, k > 0);
+      commit_products();
+    }
+    if constexpr (kPart + 1 < PARTS) multiply_values<kPart + 1>(out, factor, shared);
+  }
+  // The odd tile: 8 keys.
+  OCTET_DEVICE void multiply_last_values(float (&out)[32], const float (&factor)[2], uint32_t shared) {
+    const int lane = lane_of(thread());
+    const uint32_t p[4] = {probabilities(kWide, 0, factor[0]), probabilities(kWide, 1, factor[1]), 0, 0};
+#pragma unroll
+    for (int d = 0; d < 8; d += 4) {
+      uint32_t b[4];
+      load_matrices_transposed(b, shared + kValuesAt + kWide * 1024 + (lane & 7) * 128 + (((d + (lane >> 3)) ^ (lane & 7)) << 4));
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        float(&c)[4] = reinterpret_cast<float(&)[4]>(out[4 * (d + i)]);
+        mma_16816<kBf16>(c, p, b[i], 0);
+      }
+    }
+  }
+};
+
+struct Head {
+  const AttentionParams& p;
+  const IN* q;
+  OUT* out;
+  uint8_t* shared;
+
+  OCTET_DEVICE void load_query(Query& query, int first) const {
+    query.load(q, p.q_stride, first + (kTail && first == kBlocks * 64 ? group_of(thread()) : row_in_block()));
+  }
+  OCTET_DEVICE OUT* row_of(int row) const { return out + int64_t(row) * (HEADS * HEAD_DIM); }
+
+  // Queries from `first` on; then `query` holds those of the next block, or of the tail.
+  template <int kCount> OCTET_DEVICE void attend(int first, Query& query) const {
+    using Here = Block<kCount>;
+    const uint32_t at = shared_address(shared);
+    query.store(shared + kQueriesAt, row_in_block());
+    publish_to_products();
+    __syncthreads();
+    Here block(first);
+    block.score(at);
+    __syncthreads();  // the queries have been read
+    float out[32], factor[2] = {p.scale, p.scale};  // of p before it is rounded, or of scores
+    if constexpr (QUANTIZE_P) {
+      block.all_exponentials(p.scale);
+      for (int r = 0; r < 2; ++r) factor[r] = factor_of(p, block.sum(r));
+    }
+    block.template multiply_values<0>(out, factor, at);
+    load_query(query, first + 64);
+    wait_for_products<0>();
+    products_done<0, 32>(out);
+    if constexpr (kCount > Here::kWide) block.multiply_last_values(out, factor, at);
+    const int row = block.row();
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      float x[16];
+      const float last = QUANTIZE_P ? p.out_scale : last_of(p, block.sum(r));
+#pragma unroll
+      for (int i = 0; i < 16; ++i) x[i] = out[4 * (i / 2) + 2 * r + i % 2] * last;
+      if (row + 8 * r < TOKENS) store_values(row_of(row + 8 * r) + quad_of(thread()) * 16, x);
+    }
+  }
+};
+
+// The last kTail queries of a head. The warps share the keys, 16 at a time in turn; then each takes 16 columns of out.
+struct Tail {
+  static constexpr int kFirst = TOKENS - kTail, kMine = (kGroups + 3) / 4, kRows = kTail > 8 ? 2 : 1, kPitch = kGroups * 32 + 16;
+  const Head& h;
+  uint8_t* const shared;
+  const uint32_t at;
+  int lane, warp, group, quad;
+  float s[kMine][8];
+
+  OCTET_DEVICE explicit Tail(const Head& h)
+      : h(h), shared(h.shared), at(shared_address(h.shared)), lane(lane_of(thread())), warp(warp_of(thread())), group(group_of(thread())), quad(quad_of(thread())) {}
+
+  OCTET_DEVICE float* slot(int from, int of_warp, int r) const { return reinterpret_cast<float*>(shared + from) + of_warp * 16 + group + 8 * r; }
+  // The four warps' values of a row, joined by `join`.
+  template <class Join> OCTET_DEVICE void exchange(float (&x)[2], int from, Join join) const {
+    for (int r = 0; r < kRows; ++r)
+      if (quad == 0) *slot(from, warp, r) = x[r];
+    __syncthreads();
+    for (int r = 0; r < kRows; ++r) x[r] = join(join(*slot(from, 0, r), *slot(from, 1, r)), join(*slot(from, 2, r), *slot(from, 3, r)));
+  }
+
+  OCTET_DEVICE void score(const Query& query) {
+    uint32_t q[4][4];
+#pragma unroll
+    for (int k = 0; k < 4; ++k) query.operand(q[k], k);
+#pragma unroll
+    for (int i = 0; i < kMine; ++i) {
+      const int sixteen = warp + 4 * i, row = sixteen * 16 + (lane >> 4) * 8 + (lane & 7);
+      float c[2][4] = {};
+      if (sixteen < kGroups) {
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+          uint32_t b[4];
+          load_matrices(b, at + row * 128 + (((2 * k + ((lane >> 3) & 1)) ^ (row & 7)) << 4));
+          mma_16816<kBf16>(c[0], q[k], b[0], b[1]);
+          mma_16816<kBf16>(c[1], q[k], b[2], b[3]);
+        }
+      }
+#pragma unroll
+      for (int e = 0; e < 8; ++e) {
+        const bool seen = visible(16 * sixteen + 8 * (e >> 2) + 2 * quad + (e & 1), kFirst + group + (e & 2) * 4);
+        s[i][e] = seen ? c[e >> 2][e & 3] : minus_infinity();
+      }
+    }
+  }
+  OCTET_DEVICE void exponentials(float (&sum)[2]) {
+    float most[2];
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      float m = minus_infinity();
+#pragma unroll
+      for (int i = 0; i < kMine; ++i) m = fmaxf(m, fmaxf(fmaxf(s[i][2 * r], s[i][2 * r + 1]), fmaxf(s[i][2 * r + 4], s[i][2 * r + 5])));
+      most[r] = quad_max(m);
+    }
+    exchange(most, kMaximaAt, [](float a, float b) { return fmaxf(a, b); });
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      sum[r] = 0;
+#pragma unroll
+      for (int i = 0; i < kMine; ++i)
+#pragma unroll
+        for (int e = 2 * r; e < 8; e += e & 1 ? 3 : 1) {
+          s[i][e] = exp2_approx(fmaf(s[i][e], h.p.scale, -most[r] * h.p.scale));
+          sum[r] += s[i][e];
+        }
+      sum[r] = quad_sum(sum[r]);
+    }
+    exchange(sum, kSumsAt, [](float a, float b) { return a + b; });
+  }
+  // Probabilities to where the keys were: every warp has left them.
+  OCTET_DEVICE void share_probabilities(const float (&sum)[2]) const {
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      const float factor = factor_of(h.p, sum[r]);
+#pragma unroll
+      for (int i = 0; i < kMine; ++i) {
+        const int sixteen = warp + 4 * i;
+        if (sixteen >= kGroups) continue;
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          *reinterpret_cast<uint32_t*>(shared + (group + 8 * r) * kPitch + (16 * sixteen + 8 * half + 2 * quad) * 2) =
+              pack_probabilities(s[i][4 * half + 2 * r] * factor, s[i][4 * half + 2 * r + 1] * factor);
+      }
+    }
+    __syncthreads();
+  }
+  OCTET_DEVICE void multiply_values(float (&out)[2][4]) const {
+    const uint32_t probabilities = at + (lane & 15) * kPitch + (lane >> 4) * 16;
+    const uint32_t values = at + kValuesAt + (lane & 15) * 128 + (((2 * warp + (lane >> 4)) ^ (lane & 7)) << 4);
+#pragma unroll
+    for (int k = 0; k < kGroups; ++k) {
+      uint32_t a[4], b[4];
+      load_matrices(a, probabilities + 32 * k);
+      load_matrices_transposed(b, values + 2048 * k);
+      if (2 * k + 1 == kTiles) b[1] = b[3] = 0;  // there are no such rows
+      mma_16816<kBf16>(out[0], a, b[0], b[1]);
+      mma_16816<kBf16>(out[1], a, b[2], b[3]);
+    }
+  }
+  OCTET_DEVICE void attend(const Query& query) {
+    float sum[2], out[2][4] = {};
+    score(query);
+    exponentials(sum);
+    share_probabilities(sum);
+    multiply_values(out);
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      const float last = last_of(h.p, sum[r]);
+      const float x[4] = {out[0][2 * r] * last, out[0][2 * r + 1] * last, out[1][2 * r] * last, out[1][2 * r + 1] * last};
+      if (group + 8 * r < kTail) store_values(h.row_of(kFirst + group + 8 * r) + quad * 16 + warp * 4, x);
+    }
+  }
+};
+
+// The blocks of 64 queries from kBlock on. Causal ones differ in their keys; others are one loop.
+template <int kBlock> OCTET_DEVICE void attend_blocks(const Head& h, Query& query) {
+  if constexpr (!CAUSAL) {
+#pragma unroll 1
+    for (int block = 0; block < kBlocks; ++block) h.attend<kTiles>(block * 64, query);
+  } else if constexpr (kBlock < kBlocks) {
+    h.attend<(8 * kBlock + 8 < kTiles ? 8 * kBlock + 8 : kTiles)>(kBlock * 64, query);
+    attend_blocks<kBlock + 1>(h, query);
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor) attention_wgmma(const __grid_constant__ AttentionParams p) {
+  extern __shared__ __align__(1024) uint8_t shared[];
+  const int head = blockIdx.x % HEADS;
+  const int64_t token = int64_t(blockIdx.x / HEADS) * TOKENS;
+  const Head h{p, p.q + token * p.q_stride + head * HEAD_DIM, p.out + (token * HEADS + head) * HEAD_DIM, shared};
+
+  wait_for_predecessor();
+  Query query;
+  {
+    Rows keys, values;
+    keys.load(p.k + token * p.k_stride + head * HEAD_DIM, p.k_stride);
+    values.load(p.v + token * p.v_stride + head * HEAD_DIM, p.v_stride);
+    h.load_query(query, 0);
+    keys.store(shared);
+    values.store(shared + kValuesAt);
+  }
+  let_successor_start();
+  attend_blocks<0>(h, query);
+  if constexpr (kTail > 0) {
+    Tail tail(h);
+    tail.attend(query);
+  }
+}
