@@ -1,5 +1,5 @@
 // The backend as a session sees it. Runs on a GPU, or on the fake driver of tests/fake_cuda, whose launches do nothing: then it shows
-// that memory, launches, graphs and errors are handled as the driver demands. Values are judged in api/cuda_test.cpp.
+// that memory, launches, graphs and errors are handled as the driver demands. Values are judged by tests/conformance.
 #include "cuda/backend.h"
 
 #include <gmock/gmock.h>

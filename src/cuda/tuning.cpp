@@ -1,6 +1,7 @@
 #include "cuda/tuning.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/cache.h"
 #include "base/hash.h"
@@ -21,7 +22,7 @@ double milliseconds(const std::shared_ptr<Device>& device, const Stream& stream,
   constexpr int kWarm = 3, kTimed = 5, kRounds = 2;
   const Event begin(device), end(device);
   for (int i = 0; i < kWarm; ++i) launch();
-  double best = 1e30;
+  double best = std::numeric_limits<double>::infinity();
   for (int round = 0; round < kRounds; ++round) {
     begin.record(stream);
     for (int i = 0; i < kTimed; ++i) launch();
@@ -43,7 +44,7 @@ size_t Tuning::choose(const Gpu& gpu, const std::string& problem, std::span<cons
     if (found != candidates.end()) return chosen_[problem] = static_cast<size_t>(found - candidates.begin());
   }
   size_t best = 0;
-  double best_ms = 1e30;
+  double best_ms = std::numeric_limits<double>::infinity();
   for (size_t i = 0; i < candidates.size(); ++i) {
     const double ms = time(i);
     log(Level::kDebug, "{}: {} {:.4f} ms", problem, candidates[i].name, ms);

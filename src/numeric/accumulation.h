@@ -10,6 +10,7 @@ namespace octet {
 struct Accumulation {
   int bits = 24, terms = 1;
   int64_t restart = 0;
+  bool operator==(const Accumulation&) const = default;
 };
 // FP8 products of the tensor cores of Hopper and Ada.
 inline constexpr Accumulation kFp8TensorCore{14, 32, 0};

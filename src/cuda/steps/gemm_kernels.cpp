@@ -1,6 +1,7 @@
 #include "cuda/steps/gemm_kernels.h"
 
 #include <algorithm>
+#include <limits>
 #include <random>
 
 #include "base/aligned.h"
@@ -20,13 +21,14 @@ bool has_tile(std::string_view name) {
   return x != std::string_view::npos && digits(tile.substr(0, x)) && digits(tile.substr(x + 1));
 }
 
-// The first row, and if it is a tile the other tiles for its target: those give the same bits.
+// The first row, and if it is a tile the other tiles for its target that add up alike: those give the same bits.
 std::vector<const GemmKernel*> competitors(const std::vector<const GemmKernel*>& rows, const CudaOptions& options) {
   const GemmKernel& first = *rows.front();
   std::vector<const GemmKernel*> out{&first};
   if (!options.tune || !has_tile(first.name)) return out;
   for (const GemmKernel* row : rows)
     if (row != &first && has_tile(row->name) && row->target.sm == first.target.sm && row->target.exact == first.target.exact &&
+        row->accumulation == first.accumulation &&
         is_preferred(options, row->name) == is_preferred(options, first.name))
       out.push_back(row);
   return out;
@@ -52,6 +54,16 @@ void fill(const Stream& stream, DType type, Address to, size_t bytes) {
   stream.upload(to, std::span(pattern).first(done));
   for (; done < bytes; done += std::min(done, bytes - done)) stream.copy(to + done, to, std::min(done, bytes - done));
   stream.synchronize();  // `pattern` ends here
+}
+
+// The first and last bytes of a result: the rows of whole tiles and of the one that is cut.
+std::vector<std::byte> ends(const Stream& stream, Address address, size_t bytes) {
+  const size_t part = std::min<size_t>(bytes, 1 << 20);
+  std::vector<std::byte> sample(2 * part);
+  stream.download(std::span(sample).first(part), address);
+  stream.download(std::span(sample).last(part), address + bytes - part);
+  stream.synchronize();
+  return sample;
 }
 
 }  // namespace
@@ -87,6 +99,7 @@ void GemmKernels::tune(const Resident& resident, const Stream& stream, const Gem
   try {
     DeviceBytes memory;  // had only if there is something to measure
     GemmArgs mine = args;
+    std::vector<std::byte> first;
     const auto prepare = [&] {
       memory = DeviceBytes(resident.device, a + (problem_.residual ? 2 : 1) * out, "timing GEMM kernels");
       fill(stream, problem_.in, memory.address(), a);
@@ -95,7 +108,12 @@ void GemmKernels::tune(const Resident& resident, const Stream& stream, const Gem
     };
     resident.tuning->choose(resident.gpu, key(args.m), candidates_, [&](size_t i) {
       if (memory.address() == 0) prepare();
-      return milliseconds(resident.device, stream, [&] { kernels_[i].enqueue(resident, stream, mine); });
+      const double ms = milliseconds(resident.device, stream, [&] { kernels_[i].enqueue(resident, stream, mine); });
+      const auto result = ends(stream, mine.out, out);
+      if (i == 0) first = result;
+      if (result == first) return ms;
+      log(Level::kWarning, "{}: {} gives other bits than {}, and is not used", key(args.m), candidates_[i].name, candidates_[0].name);
+      return std::numeric_limits<double>::infinity();
     });
   } catch (const Error& error) {
     if (error.code() != Code::kUnsupported) throw;
