@@ -137,6 +137,30 @@ TEST_F(CudaBackendTest, RowsCanBePreferred) {
   context->run(2, items.inputs, items.outputs, nullptr);
 }
 
+// f16 attention of 65 tokens, 2 heads of 16: q, k and v are the input.
+std::shared_ptr<plan::Plan> attention_plan() {
+  plan::testing::Builder b(1);
+  b.plan.name = "attention";
+  const plan::Id qkv = b.bound("qkv", DType::f16, {65, 96}, true), out = b.bound("out", DType::f16, {65, 32}, false);
+  b.step("attention", plan::Attention{{qkv, 0, 96, 1}, {qkv, 32, 96, 1}, {qkv, 64, 96, 1}, out, 65, 2, 16, 0, 0.25f, 0, 1});
+  return std::make_shared<plan::Plan>(std::move(b.plan));
+}
+
+TEST_F(CudaBackendTest, UnfusedAttentionRunsWhereItIsNamed) {
+  const auto plan = attention_plan();
+  const auto fused = backend->prepare(plan, {}), vague = make_backend(0, {.rows = {"attention_f16"}})->prepare(plan, {}),
+             unfused = make_backend(0, {.rows = {"attention_f16_unfused"}})->prepare(plan, {});
+  for (const auto& executable : {fused, vague}) {
+    EXPECT_THAT(executable->choices()[0].kernel, ::testing::Not(HasSubstr("unfused")));
+    EXPECT_THAT(executable->choices()[0].refused, ::testing::Contains(HasSubstr("attention_f16_unfused: a baseline")));
+  }
+  EXPECT_EQ(unfused->choices()[0].kernel, "attention_f16_unfused");
+  EXPECT_GE(unfused->arena_bytes(3), fused->arena_bytes(3) + size_t{3} * 2 * 65 * 72 * 4);
+  const auto context = unfused->new_context();
+  Items items(*plan, 3);
+  for (int i = 0; i < 3; ++i) context->run(3, items.inputs, items.outputs, nullptr);
+}
+
 TEST_F(CudaBackendTest, TooMuchMemoryIsRefusedWithFigures) {
   const auto plan = std::make_shared<plan::Plan>(plan::testing::image_plan());
   const auto context = backend->prepare(plan, {})->new_context();

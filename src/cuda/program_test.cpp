@@ -9,6 +9,7 @@
 
 #include "base/cache.h"
 #include "cuda/kernels/attention/attention.h"
+#include "cuda/kernels/attention/attention_unfused.h"
 #include "cuda/kernels/embed/embed.h"
 #include "cuda/kernels/gemm/gemm.h"
 #include "cuda/kernels/norm/norm.h"
@@ -95,6 +96,27 @@ TEST_F(ProgramTest, AttentionRows) {
                                      {bf16, bf16, 77, 12, 64, true, false},
                                      {f32, f32, 5, 3, 8, true, false},
                                      {e4m3, e4m3, 577, 16, 80, false, true}});
+}
+TEST_F(ProgramTest, UnfusedAttention) {
+  using enum DType;
+  for (const AttentionUnfusedRow& row : attention_unfused_rows())
+    for (const AttentionUnfusedKernel& kernel : {row.scores, row.softmax, row.values})
+      compile_rows(std::span<const AttentionUnfusedKernel>(&kernel, 1), {{{f16, f16, 257, 16, 64, false, false}, true},
+                                                                       {{f16, e4m3, 2048, 2, 24, true, false}, true},
+                                                                       {{bf16, bf16, 77, 12, 128, true, false}, true}});
+}
+TEST(UnfusedAttention, SaysWhatItDoesNotTake) {
+  const AttentionUnfusedKernel& kernel = attention_unfused_rows().front().scores;
+  const AttentionUnfusedProblem fine{{DType::f16, DType::f16, 257, 16, 64, false, false}, true};
+  EXPECT_FALSE(kernel.accepts(fine, gpu_of(90)));
+  AttentionUnfusedProblem other = fine;
+  other.quantize_p = true;
+  EXPECT_THAT(kernel.accepts(other, gpu_of(90)).reason, HasSubstr("e4m3"));
+  other = fine, other.aligned = false;
+  EXPECT_THAT(kernel.accepts(other, gpu_of(90)).reason, HasSubstr("16 bytes"));
+  other = fine, other.tokens = 2049;
+  EXPECT_THAT(kernel.accepts(other, gpu_of(90)).reason, HasSubstr("2049"));
+  EXPECT_EQ(attention_scores_bytes(fine, 2), size_t{2} * 16 * 257 * 264 * 4);
 }
 TEST_F(ProgramTest, EmbedPoolAndPatchRows) {
   using enum DType;
