@@ -79,7 +79,8 @@ class Checker {
       : plan_(distinct_steps(plan)),
         executable_(backend.prepare(plan_, {.threads = threads, .chunk = -1})),
         context_(executable_->new_context()),
-        pool_(threads > 0 ? threads : usable_cores()) {
+        pool_(threads > 0 ? threads : usable_cores()),
+        on_gpu_(backend.name().starts_with("cuda")) {
     context_->reserve(1);
   }
   int run() {
@@ -140,13 +141,15 @@ class Checker {
                     "rounded to {}",
                     choice.kernel, choice.problem, verdict.unexplained, verdict.elements, row, col,
                     std::isnan(actual) ? "NaN" : fmt::to_string(actual), exact.value[at], exact.bound[at], plan_->buffers[out].dtype),
-        "please report this; OCTET_ISA=avx512, avx2 or portable runs other kernels, --no-self-check builds regardless");
+        fmt::format("please report this; {} runs other kernels, --no-self-check builds regardless",
+                    on_gpu_ ? "OCTET_CUDA_ROWS=mma or simt" : "OCTET_ISA=avx512, avx2 or portable"));
   }
 
   std::shared_ptr<const plan::Plan> plan_;
   std::shared_ptr<const Executable> executable_;
   std::unique_ptr<Context> context_;
   ThreadPool pool_;
+  bool on_gpu_;
   std::map<DType, Values> values_;
   std::mt19937_64 random_;
 };

@@ -21,7 +21,9 @@ bool is_fake() { return list_gpus().front().name == "Fake GPU"; }
 // Inputs and outputs of a plan for a batch; the inputs of item i are the same in every batch.
 struct Items {
   Items(const plan::Plan& plan, int64_t batch) {
-    const auto bytes = [&](const plan::Binding& binding) { return plan::bytes_per_item(plan.buffers[binding.buffer]) * static_cast<size_t>(batch); };
+    const auto bytes = [&](const plan::Binding& binding) {
+      return plan::bytes_per_item(plan.buffers[binding.buffer]) * static_cast<size_t>(batch);
+    };
     for (const auto& binding : plan.inputs) {
       std::vector<std::byte>& input = in.emplace_back(bytes(binding));
       const DType dtype = plan.buffers[binding.buffer].dtype;
@@ -192,7 +194,8 @@ TEST_F(CudaBackendTest, AfterAnIllegalAddressEveryCallSaysSo) {
       } catch (const Error& error) {
         *text = error.message();
       }
-    const bool said = first.find("CUDA_ERROR_ILLEGAL_ADDRESS") != std::string::npos && first.find("running step `embed`") != std::string::npos;
+    const bool said =
+        first.find("CUDA_ERROR_ILLEGAL_ADDRESS") != std::string::npos && first.find("running step `embed`") != std::string::npos;
     ::_exit(said && first == second ? 0 : 1);
   };
   EXPECT_EXIT(lose(), ::testing::ExitedWithCode(0), "");

@@ -19,7 +19,13 @@ double milliseconds_since(std::chrono::steady_clock::time_point begin) {
 }  // namespace
 
 CudaContext::CudaContext(std::shared_ptr<const CudaExecutable> executable)
-    : exe_(std::move(executable)), device_(exe_->resident.device), stream_(device_), begin_(device_), arrived_(device_), computed_(device_), end_(device_) {
+    : exe_(std::move(executable)),
+      device_(exe_->resident.device),
+      stream_(device_),
+      begin_(device_),
+      arrived_(device_),
+      computed_(device_),
+      end_(device_) {
   for (const plan::Buffer& buffer : exe_->plan->buffers) stride_.push_back(plan::bytes_per_item(buffer));
   addresses_.resize(stride_.size());
 }
@@ -83,7 +89,8 @@ void CudaContext::run(int64_t batch, std::span<const void* const> inputs, std::s
     if (transfers_) download_outputs(batch, outputs);
     end_.record(stream_);
     stream_.synchronize();
-    times_ = DeviceTimes{arrived_.milliseconds_since(begin_), computed_.milliseconds_since(arrived_), end_.milliseconds_since(computed_), enqueue_ms};
+    times_ = DeviceTimes{arrived_.milliseconds_since(begin_), computed_.milliseconds_since(arrived_), end_.milliseconds_since(computed_),
+                         enqueue_ms};
   });
 }
 
@@ -103,7 +110,9 @@ void CudaContext::download_outputs(int64_t batch, std::span<void* const> outputs
 
 void CudaContext::enqueue_step(size_t step) {
   with_context([&] { return fmt::format("running step `{}` ({})", exe_->plan->steps[step].name, exe_->kernel(step, located_)); },
-               [&] { exe_->steps[step]->enqueue({exe_->resident, stream_, addresses_, located_, memory_.address() + layout_.scratch}); });
+               [&] {
+                 exe_->steps[step]->enqueue({exe_->resident, stream_, addresses_, located_, memory_.address() + layout_.scratch});
+               });
 }
 
 // A first run goes step by step, so that code is loaded and an error names its step; a batch that returns is worth a graph.

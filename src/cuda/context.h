@@ -45,16 +45,16 @@ class CudaContext : public Context {
   std::vector<uint64_t> stride_;            // by buffer id: bytes per item
   DeviceBytes memory_;
   int64_t reserved_ = 0;
-  CudaExecutable::Layout layout_;           // of `located_` items
+  CudaExecutable::Layout layout_;  // of `located_` items
   int64_t located_ = 0;
-  std::vector<Address> addresses_;          // by buffer id
-  std::set<int64_t> tuned_, seen_;          // batch sizes with kernels chosen; that have run
-  std::list<Graph> graphs_;                 // the most recently used first
+  std::vector<Address> addresses_;  // by buffer id
+  std::set<int64_t> tuned_, seen_;  // batch sizes with kernels chosen; that have run
+  std::list<Graph> graphs_;         // the most recently used first
   bool can_capture_ = true, transfers_ = true;
   std::optional<DeviceTimes> times_;
   std::vector<std::unique_ptr<Event>> step_events_;  // for hooks
-  AlignedBytes mirror_;                     // the host's copy of memory_ for step-by-step use; see buffer()
-  bool mirrored_ = false;                   // mirror_ is what the device has
+  AlignedBytes mirror_;                              // the host's copy of memory_ for step-by-step use; see buffer()
+  bool mirrored_ = false;                            // mirror_ is what the device has
 };
 
 }  // namespace octet::cuda

@@ -103,9 +103,7 @@ Device::Current::Current(const Device& device) {
   api().push(device.context_);
   pushed_ = true;
 }
-Device::Current::Current(const Device& device, Unchecked) noexcept {
-  pushed_ = api().push.attempt(device.context_) == driver::kSuccess;
-}
+Device::Current::Current(const Device& device, Unchecked) noexcept { pushed_ = api().push.attempt(device.context_) == driver::kSuccess; }
 Device::Current::~Current() {
   driver::ContextHandle previous = nullptr;
   if (pushed_) api().pop.attempt(&previous);
@@ -117,7 +115,8 @@ MemoryInfo memory_info() {
   return info;
 }
 
-DeviceBytes::DeviceBytes(std::shared_ptr<Device> device, size_t size, const std::string& purpose) : device_(std::move(device)), size_(size) {
+DeviceBytes::DeviceBytes(std::shared_ptr<Device> device, size_t size, const std::string& purpose)
+    : device_(std::move(device)), size_(size) {
   if (size == 0) return;
   const driver::Result result = api().memory_alloc.attempt(&address_, size);
   if (result == driver::kOutOfMemory) {

@@ -66,9 +66,10 @@ std::shared_ptr<std::byte> CudaExecutable::host_memory(size_t bytes) const {
 
 std::vector<std::string> CudaExecutable::memory_report(int64_t batch) const {
   const MemoryInfo info = resident.device->use([&] { return "reading the memory's state"; }, [] { return memory_info(); });
-  return {fmt::format("GPU memory: weights {}, activations {} at batch {}, kernels {} ({} programs)", human_bytes(weight_bytes()),
-                      human_bytes(arena_bytes(batch)), batch, human_bytes(resident.code_bytes), resident.functions.size()),
-          fmt::format("GPU memory in use, all processes and contexts: {} of {}", human_bytes(info.total - info.free), human_bytes(info.total))};
+  return {
+      fmt::format("GPU memory: weights {}, activations {} at batch {}, kernels {} ({} programs)", human_bytes(weight_bytes()),
+                  human_bytes(arena_bytes(batch)), batch, human_bytes(resident.code_bytes), resident.functions.size()),
+      fmt::format("GPU memory in use, all processes and contexts: {} of {}", human_bytes(info.total - info.free), human_bytes(info.total))};
 }
 
 }  // namespace octet::cuda

@@ -27,8 +27,8 @@ Toolchain toolchain() {
 
 std::vector<TypeSupport> types_of(const Gpu& gpu) {
   std::vector<TypeSupport> types;
-  for (const auto& [type, out] : {std::pair(DType::e4m3, DType::f16), std::pair(DType::f16, DType::f16), std::pair(DType::bf16, DType::bf16),
-                                  std::pair(DType::f32, DType::f32)}) {
+  for (const auto& [type, out] : {std::pair(DType::e4m3, DType::f16), std::pair(DType::f16, DType::f16),
+                                  std::pair(DType::bf16, DType::bf16), std::pair(DType::f32, DType::f32)}) {
     TypeSupport one{type, out, {}, {}};
     one.gemm.problem = fmt::format("gemm:{0}x{0}->{1}:512x1024x1024", type, out);
     accepting(gemm_kernels(), GemmProblem{type, out, 1024, 1024, Act::kNone, false}, gpu, {}, one.gemm);

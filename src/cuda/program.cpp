@@ -102,8 +102,7 @@ Function::Function(std::shared_ptr<Device> device, const Image& image, const Pro
                 fmt::format("the driver (CUDA {}.{}) does not take code of NVRTC {}.{}", driver::version() / 1000,
                             driver::version() % 1000 / 10, nvrtc::version().major, nvrtc::version().minor),
                 "update the NVIDIA driver, or set OCTET_CUDA_PATH to a CUDA toolkit as old as the driver");
-  if (result != driver::kSuccess)
-    with_context([&] { return "loading " + name_; }, [&] { driver::fail_call("cuModuleLoadData", result); });
+  if (result != driver::kSuccess) with_context([&] { return "loading " + name_; }, [&] { driver::fail_call("cuModuleLoadData", result); });
   driver::api().module_function(&handle_, module_, program.entry.c_str());
 }
 Function::~Function() {
@@ -128,7 +127,8 @@ void Function::launch(const Launch& launch, const Stream& stream) const {
   if (cluster > 1) {
     driver::LaunchAttribute& attribute = attributes[config.attribute_count++];
     attribute.id = driver::kClusterDimension;
-    attribute.value.cluster[0] = launch.cluster.x, attribute.value.cluster[1] = launch.cluster.y, attribute.value.cluster[2] = launch.cluster.z;
+    attribute.value.cluster[0] = launch.cluster.x, attribute.value.cluster[1] = launch.cluster.y,
+    attribute.value.cluster[2] = launch.cluster.z;
     constexpr uint32_t kPortableCluster = 8;
     if (cluster > kPortableCluster) api.function_set(handle_, driver::kNonPortableClusterSizeAllowed, 1);
   }
@@ -143,7 +143,8 @@ void Function::launch(const Launch& launch, const Stream& stream) const {
                [&] { api.launch(&config, handle_, params, nullptr); });
 }
 
-std::vector<std::shared_ptr<const Function>> load(const std::shared_ptr<Device>& device, std::span<const Program> programs, const Gpu& gpu) {
+std::vector<std::shared_ptr<const Function>> load(const std::shared_ptr<Device>& device, std::span<const Program> programs,
+                                                  const Gpu& gpu) {
   std::vector<std::shared_ptr<const Function>> functions(programs.size());
   std::vector<std::exception_ptr> errors(programs.size());
   std::atomic<size_t> next{0};

@@ -102,8 +102,8 @@ TEST_F(ProgramTest, UnfusedAttention) {
   for (const AttentionUnfusedRow& row : attention_unfused_rows())
     for (const AttentionUnfusedKernel& kernel : {row.scores, row.softmax, row.values})
       compile_rows(std::span<const AttentionUnfusedKernel>(&kernel, 1), {{{f16, f16, 257, 16, 64, false, false}, true},
-                                                                       {{f16, e4m3, 2048, 2, 24, true, false}, true},
-                                                                       {{bf16, bf16, 77, 12, 128, true, false}, true}});
+                                                                         {{f16, e4m3, 2048, 2, 24, true, false}, true},
+                                                                         {{bf16, bf16, 77, 12, 128, true, false}, true}});
 }
 TEST(UnfusedAttention, SaysWhatItDoesNotTake) {
   const AttentionUnfusedKernel& kernel = attention_unfused_rows().front().scores;

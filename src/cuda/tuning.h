@@ -20,7 +20,8 @@ class Tuning {
     std::string name, fingerprint;  // of the row; of its code (cuda/program.h)
   };
   // The index of the fastest. `time(i)` measures candidate i; it is called only if nothing is known of `problem`.
-  size_t choose(const Gpu& gpu, const std::string& problem, std::span<const Candidate> candidates, const std::function<double(size_t)>& time);
+  size_t choose(const Gpu& gpu, const std::string& problem, std::span<const Candidate> candidates,
+                const std::function<double(size_t)>& time);
   size_t chosen(const std::string& problem) const;  // 0 before choose()
   bool knows(const std::string& problem) const;
 

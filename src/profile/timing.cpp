@@ -67,17 +67,18 @@ Summary summarize(const Timing& timing, const std::vector<double>& percentiles, 
 
 std::vector<std::string> report_lines(const Timing& timing, const TimingOptions& options, int64_t batch) {
   const bool on_device = !timing.runs.empty() && timing.runs.front().device.has_value();
-  const auto part = [](double DeviceTimes::*time) {
-    return [time](const Run& run) { return run.device ? (*run.device).*time : 0; };
-  };
+  const auto part = [](double DeviceTimes::*time) { return [time](const Run& run) { return run.device ? (*run.device).*time : 0; }; };
   const Summary s = summarize(timing, options.percentiles);
   const Summary compute = on_device ? summarize(timing, options.percentiles, part(&DeviceTimes::compute_ms)) : s;
   const auto line = [](const char* name, const Summary& of) {
-    std::string out = fmt::format("{}: min = {:.5g} ms, max = {:.5g} ms, mean = {:.5g} ms, median = {:.5g} ms", name, of.min, of.max, of.mean, of.median);
+    std::string out =
+        fmt::format("{}: min = {:.5g} ms, max = {:.5g} ms, mean = {:.5g} ms, median = {:.5g} ms", name, of.min, of.max, of.mean, of.median);
     for (const auto& [p, value] : of.percentiles) out += fmt::format(", percentile({:g}%) = {:.5g} ms", p, value);
     return out;
   };
-  const auto part_line = [&](const char* name, double DeviceTimes::*time) { return line(name, summarize(timing, options.percentiles, part(time))); };
+  const auto part_line = [&](const char* name, double DeviceTimes::*time) {
+    return line(name, summarize(timing, options.percentiles, part(time)));
+  };
   std::vector<std::string> lines;
   lines.push_back(fmt::format("Warmup completed {} queries over {:.0f} ms", timing.warm_up_runs, timing.warm_up_ms));
   lines.push_back(fmt::format("Timing trace has {} queries over {:.5g} s", timing.runs.size(), s.wall_s));

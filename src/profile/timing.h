@@ -13,21 +13,21 @@
 namespace octet::profile {
 
 struct TimingOptions {
-  double warm_up_ms = 200;             // runs that begin before this are not counted
-  double duration_s = 3;               // at least; measured from the end of the warm-up
-  int iterations = 10;                 // at least
+  double warm_up_ms = 200;  // runs that begin before this are not counted
+  double duration_s = 3;    // at least; measured from the end of the warm-up
+  int iterations = 10;      // at least
   std::vector<double> percentiles{90, 95, 99};
 };
 
 struct Run {
-  double begin_ms, end_ms;             // since the first run, by the host's clock
+  double begin_ms, end_ms;                           // since the first run, by the host's clock
   std::optional<DeviceTimes> device = std::nullopt;  // by the device's own clock
   double wall_ms() const { return end_ms - begin_ms; }
   // trtexec's latency is the sum of the device's times; without transfers it is the wall time.
   double latency_ms() const { return device ? device->h2d_ms + device->compute_ms + device->d2h_ms : wall_ms(); }
 };
 struct Timing {
-  std::vector<Run> runs;               // counted runs only, in order
+  std::vector<Run> runs;  // counted runs only, in order
   int warm_up_runs = 0;
   double warm_up_ms = 0;
 };
@@ -37,8 +37,8 @@ Timing measure(const std::function<std::optional<DeviceTimes>()>& run, const Tim
 
 struct Summary {
   double min = 0, max = 0, mean = 0, median = 0, coefficient_of_variation = 0;  // ms; the last in %
-  std::vector<std::pair<double, double>> percentiles;                            // (p, ms)
-  double throughput = 0;               // runs per second: runs / (last end - first begin)
+  std::vector<std::pair<double, double>> percentiles;                           // (p, ms)
+  double throughput = 0;                                                        // runs per second: runs / (last end - first begin)
   double wall_s = 0;
 };
 // Of one time of every run: its latency if not told otherwise.

@@ -2,11 +2,11 @@
 // checked. It is strict where the real one is: handles must live, addresses must lie in allocations, a stream that captures must
 // not be waited for. FAKE_CUDA_SM is its compute capability (90), FAKE_CUDA_MEMORY its bytes; with FAKE_CUDA_LOSE=CODE the next launch
 // fails with CODE, and every later call too, as after an illegal address.
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <chrono>
 #include <map>
 #include <mutex>
 #include <set>
@@ -68,14 +68,16 @@ int launched() {
 
 }  // namespace
 
-#define GUARD                            \
-  const std::lock_guard guard(mutex);    \
+#define GUARD                         \
+  const std::lock_guard guard(mutex); \
   if (const int bad = usable()) return bad
 
 EXPORT int cuInit(unsigned) { return kOk; }
 EXPORT int cuGetExportTable(const void**, const void*) { return kInvalid; }  // NVRTC asks
 EXPORT int cuDriverGetVersion(int* version) { return *version = 13000, kOk; }
-EXPORT int cuGetErrorName(int code, const char** text) { return *text = code == 700 ? "CUDA_ERROR_ILLEGAL_ADDRESS" : "CUDA_ERROR_FAKE", kOk; }
+EXPORT int cuGetErrorName(int code, const char** text) {
+  return *text = code == 700 ? "CUDA_ERROR_ILLEGAL_ADDRESS" : "CUDA_ERROR_FAKE", kOk;
+}
 EXPORT int cuGetErrorString(int, const char** text) { return *text = "said by the fake driver", kOk; }
 EXPORT int cuDeviceGetCount(int* count) { return *count = 1, kOk; }
 EXPORT int cuDeviceGet(int* device, int ordinal) { return *device = ordinal, ordinal == 0 ? kOk : kInvalid; }
@@ -229,12 +231,15 @@ EXPORT int cuGraphDestroy(void* graph) {
 EXPORT int cuTensorMapEncodeTiled(void* map, int type, uint32_t rank, void* base, const uint64_t* dims, const uint64_t* strides,
                                   const uint32_t* box, const uint32_t* steps, int interleave, int swizzle, int, int) {
   const uint64_t size = type == 0 ? 1 : type == 7 ? 4 : 2, inner = box[0] * size;
-  if (reinterpret_cast<uintptr_t>(map) % 64 || reinterpret_cast<uintptr_t>(base) % 16 || rank < 1 || rank > 5 || interleave != 0) return kInvalid;
+  if (reinterpret_cast<uintptr_t>(map) % 64 || reinterpret_cast<uintptr_t>(base) % 16 || rank < 1 || rank > 5 || interleave != 0)
+    return kInvalid;
   for (uint32_t i = 0; i < rank; ++i)
     if (dims[i] == 0 || dims[i] > uint64_t{1} << 32 || box[i] == 0 || box[i] > 256 || steps[i] != 1) return kInvalid;
   for (uint32_t i = 0; i + 1 < rank; ++i)
     if (strides[i] % 16 || strides[i] >= uint64_t{1} << 40) return kInvalid;
   if (inner % 16 || (swizzle > 0 && inner > (16u << swizzle))) return kInvalid;
   const std::lock_guard guard(mutex);
-  return inside(allocations, reinterpret_cast<uintptr_t>(base), rank > 1 ? strides[rank - 2] * (dims[rank - 1] - 1) : dims[0] * size) ? kOk : kInvalid;
+  return inside(allocations, reinterpret_cast<uintptr_t>(base), rank > 1 ? strides[rank - 2] * (dims[rank - 1] - 1) : dims[0] * size)
+             ? kOk
+             : kInvalid;
 }

@@ -72,7 +72,8 @@ Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const Backend& bac
 
 Engine load_engine(const std::filesystem::path& path, const DeviceOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
-  auto plan = std::make_shared<plan::Plan>(with_context([&] { return "loading engine " + path.string(); }, [&] { return plan::read(path); }));
+  auto plan =
+      std::make_shared<plan::Plan>(with_context([&] { return "loading engine " + path.string(); }, [&] { return plan::read(path); }));
   Engine engine = prepare_engine(std::move(plan), *make_backend(options), options);
   engine.seconds = seconds_since(begin);
   return engine;

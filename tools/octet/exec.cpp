@@ -10,6 +10,7 @@
 #include "explain.h"
 #include "frontends/processor.h"
 #include "plan/io.h"
+#include "profile/layers.h"
 #include "profile/timing.h"
 #include "shapes.h"
 #include "subcommand.h"
@@ -18,7 +19,7 @@ namespace octet::cli {
 namespace {
 
 struct Options {
-  std::string onnx, load, save, shapes, dump_after;
+  std::string onnx, load, save, shapes, dump_after, export_profile;
   std::vector<std::string> disabled_passes;
   bool no_transfers = false, dump_profile = false, ignored = false;
   bool strongly_typed = true, skip_inference = false, no_self_check = false, explain = false;
@@ -49,10 +50,13 @@ Engine build(const Options& o) {
   options.processor_sha256 = processor_sha256(path.parent_path() / "processor");
   CompileReport report;
   const auto begin = std::chrono::steady_clock::now();
-  const auto plan = with_context([&] { return "building an engine from " + o.onnx; }, [&] { return compile(load_model(path), options, &report); });
+  const auto plan =
+      with_context([&] { return "building an engine from " + o.onnx; }, [&] { return compile(load_model(path), options, &report); });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   info(fmt::format("Engine built in {:.3f} sec.", seconds));
-  if (options.self_check) info(fmt::format("Self-check: {} distinct kernels and problems agree with the exact reference ({:.2f} s)", report.self_checks, report.self_check_seconds));
+  if (options.self_check)
+    info(fmt::format("Self-check: {} distinct kernels and problems agree with the exact reference ({:.2f} s)", report.self_checks,
+                     report.self_check_seconds));
   for (const auto& pass : report.passes)
     if (o.explain) info(fmt::format("pass {}: {} rewrites, {:.1f} ms", pass.name, pass.rewrites, pass.milliseconds));
   if (!o.save.empty()) {
@@ -82,25 +86,36 @@ Engine open(const Options& o) {
   return engine;
 }
 
-// A separate pass, step by step: the medians of each step's own time, in the plan's order. Steps that overlap in the timed runs (a
-// graph, dependent launches) add up to more here.
-void profile_steps(const Engine& engine, Context& context, int64_t batch, const Bound& bound) {
+// A separate pass, step by step, at times of its own. Steps that overlap in the timed runs (a graph, dependent launches) add up to
+// more here.
+profile::LayerProfile profile_steps(const Engine& engine, Context& context, int64_t batch, const Bound& bound) {
   constexpr int kRuns = 11;
-  std::vector<std::vector<double>> ms(engine.plan->steps.size());
-  const StepHook hook = [&](const StepEvent& event) { ms[event.step].back() += event.nanoseconds * 1e-6; };  // chunks add up
+  profile::LayerProfile profile{batch, engine.device, engine.plan->name, {}};
+  for (size_t i = 0; i < engine.plan->steps.size(); ++i) {
+    const plan::Step& step = engine.plan->steps[i];
+    profile.layers.push_back({step.name, std::string(plan::kind_of(step.op)), plan::problem_of(*engine.plan, step, batch), engine.executable->kernel(i, batch)});
+  }
+  const StepHook hook = [&](const StepEvent& event) { profile.layers[event.step].ms.back() += event.nanoseconds * 1e-6; };  // chunks add up
   for (int i = 0; i < kRuns; ++i) {
-    for (auto& times : ms) times.push_back(0);
+    for (auto& layer : profile.layers) layer.ms.push_back(0);
     context.run(batch, bound.in, bound.out, &hook);
   }
+  return profile;
+}
+
+void print_profile(const profile::LayerProfile& profile) {
   double total = 0;
-  for (auto& times : ms) std::ranges::sort(times), total += times[kRuns / 2];
-  info("=== Profile: median of " + std::to_string(kRuns) + " runs, step by step ===");
-  for (size_t step = 0; step < ms.size(); ++step) {
-    const double median = ms[step][kRuns / 2];
-    info(fmt::format("{:8.4f} ms {:5.1f} %  {}  {}  {}", median, 100 * median / total, engine.plan->steps[step].name,
-                     plan::problem_of(*engine.plan, engine.plan->steps[step], batch), engine.executable->kernel(step, batch)));
-  }
+  for (const auto& layer : profile.layers) total += layer.median();
+  if (!profile.layers.empty()) info(fmt::format("=== Profile: median of {} runs, step by step ===", profile.layers.front().ms.size()));
+  for (const auto& layer : profile.layers)
+    info(fmt::format("{:8.4f} ms {:5.1f} %  {}  {}  {}", layer.median(), 100 * layer.median() / total, layer.name, layer.problem, layer.kernel));
   info(fmt::format("{:8.4f} ms total", total));
+}
+
+void save_profile(const profile::LayerProfile& profile, const std::string& file) {
+  const std::string json = profile::to_json(profile);
+  write_file(file, json);
+  info("Profile written to " + file);
 }
 
 void time_engine(const Options& o, const Engine& engine) {
@@ -120,7 +135,10 @@ void time_engine(const Options& o, const Engine& engine) {
   const auto timing = profile::measure(run, o.timing);
   for (const auto& line : engine.executable->memory_report(batch)) info(line);
   for (const auto& line : profile::report_lines(timing, o.timing, batch)) info(line);
-  if (o.dump_profile) profile_steps(engine, *context, batch, bound);
+  if (!o.dump_profile && o.export_profile.empty()) return;
+  const profile::LayerProfile profile = profile_steps(engine, *context, batch, bound);
+  if (o.dump_profile) print_profile(profile);
+  if (!o.export_profile.empty()) save_profile(profile, o.export_profile);
 }
 
 int exec(Options& o, const std::string& command_line) {
@@ -153,21 +171,30 @@ Run add_exec(CLI::App& app) {
   app.add_option("--saveEngine", o->save, "where to write the built engine");
   app.add_option("--shapes", o->shapes, "input shapes: name:128x3x224x224,... (default: batch 1)");
   app.add_flag("--stronglyTyped", o->strongly_typed, "types as the file says: octet's only mode");
-  app.add_option("--iterations", o->timing.iterations, "at least this many timed runs")->check(CLI::Range(1, 1 << 30))->capture_default_str();
-  app.add_option("--duration", o->timing.duration_s, "at least this many seconds of timed runs")->check(CLI::Range(0.0, 86400.0))->capture_default_str();
+  app.add_option("--iterations", o->timing.iterations, "at least this many timed runs")
+      ->check(CLI::Range(1, 1 << 30))
+      ->capture_default_str();
+  app.add_option("--duration", o->timing.duration_s, "at least this many seconds of timed runs")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
   app.add_option("--warmUp", o->timing.warm_up_ms, "milliseconds before timing starts")->check(CLI::Range(0.0, 1e7))->capture_default_str();
-  app.add_option("--percentile", o->percentiles, "percentiles of the report")->check(CLI::Validator([](std::string& text) {
-    for (const auto& p : split(text, ',')) {
-      char* end = nullptr;
-      const double value = std::strtod(p.c_str(), &end);
-      if (p.empty() || *end != 0 || !(value >= 0 && value <= 100)) return std::string("not a list of percentages: " + text);
-    }
-    return std::string();
-  }, "P,P,..."))->capture_default_str();
+  app.add_option("--percentile", o->percentiles, "percentiles of the report")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            for (const auto& p : split(text, ',')) {
+              char* end = nullptr;
+              const double value = std::strtod(p.c_str(), &end);
+              if (p.empty() || *end != 0 || !(value >= 0 && value <= 100)) return std::string("not a list of percentages: " + text);
+            }
+            return std::string();
+          },
+          "P,P,..."))
+      ->capture_default_str();
   app.add_flag("--noDataTransfers", o->no_transfers, "time the compute alone: inputs and outputs stay on the GPU");
   app.add_flag("--useCudaGraph", o->ignored, "octet always replays a CUDA graph when a batch size returns");
   app.add_flag("--useSpinWait", o->ignored, "octet always waits so");
   app.add_flag("--dumpProfile", o->dump_profile, "each step's time, measured in a pass of its own");
+  app.add_option("--exportProfile", o->export_profile, "the same as JSON, to a file");
   app.add_flag("--skipInference", o->skip_inference, "stop once the engine is built or loaded");
   app.add_option("--disable-pass", o->disabled_passes, "switch a compiler pass off (may be repeated)");
   app.add_option("--dump-after", o->dump_after, "print the graph after this pass, or `all`");

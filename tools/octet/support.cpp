@@ -157,10 +157,11 @@ void print_refusals(const Json& facts) {
 
 void print_gpus(const Json& facts) {
   if (facts["gpus"].empty()) return print_out(fmt::format("\nGPU: {}\n", facts["gpu_note"].get<std::string>()));
-  print_out(fmt::format("\nNVIDIA driver {}, NVRTC {}\n", facts["cuda"]["driver"].get<std::string>(), facts["cuda"]["nvrtc"].get<std::string>()));
+  print_out(
+      fmt::format("\nNVIDIA driver {}, NVRTC {}\n", facts["cuda"]["driver"].get<std::string>(), facts["cuda"]["nvrtc"].get<std::string>()));
   for (const Json& gpu : facts["gpus"]) {
-    print_out(fmt::format("GPU {}: {}, {} multiprocessors; {}\n", gpu["name"].get<std::string>(), human_bytes(gpu["memory"].get<uint64_t>()),
-                          gpu["multiprocessors"].dump(),
+    print_out(fmt::format("GPU {}: {}, {} multiprocessors; {}\n", gpu["name"].get<std::string>(),
+                          human_bytes(gpu["memory"].get<uint64_t>()), gpu["multiprocessors"].dump(),
                           gpu["usable"].get<bool>() ? "usable" : "not usable: " + gpu["reason"].get<std::string>()));
     print_out(fmt::format("tensor cores: {}\n", gpu["hardware"].get<std::string>()));
     Table table({"operands", "GEMM", "attention"});

@@ -22,13 +22,16 @@ Opened open() {
   const Api& api = opened.api;
   if (api.driver_version.attempt(&opened.version) != kSuccess) opened.version = 0;
   if (opened.version < 12000)
-    throw Error(Code::kUnsupported, fmt::format("the NVIDIA driver is for CUDA {}.{}", opened.version / 1000, opened.version % 1000 / 10), kRemedy);
-  const Result result = api.init.attempt(0);
-  if (result == kNoDevice) throw Error(Code::kUnsupported, "the NVIDIA driver finds no GPU", "check nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu");
-  if (result != kSuccess)
-    throw Error(Code::kUnsupported,
-                fmt::format("the NVIDIA driver does not start: {} ({})", text_of(api.error_name, result), text_of(api.error_string, result)),
+    throw Error(Code::kUnsupported, fmt::format("the NVIDIA driver is for CUDA {}.{}", opened.version / 1000, opened.version % 1000 / 10),
                 kRemedy);
+  const Result result = api.init.attempt(0);
+  if (result == kNoDevice)
+    throw Error(Code::kUnsupported, "the NVIDIA driver finds no GPU", "check nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu");
+  if (result != kSuccess)
+    throw Error(
+        Code::kUnsupported,
+        fmt::format("the NVIDIA driver does not start: {} ({})", text_of(api.error_name, result), text_of(api.error_string, result)),
+        kRemedy);
   return opened;
 }
 

@@ -9,9 +9,9 @@
 
 namespace octet::cuda::driver {
 
-using Result = int;                  // CUresult
-using DeviceNumber = int;            // CUdevice
-using DevicePointer = uint64_t;      // CUdeviceptr
+using Result = int;              // CUresult
+using DeviceNumber = int;        // CUdevice
+using DevicePointer = uint64_t;  // CUdeviceptr
 using ContextHandle = struct CUctx_st*;
 using ModuleHandle = struct CUmod_st*;
 using FunctionHandle = struct CUfunc_st*;
@@ -21,10 +21,10 @@ using GraphHandle = struct CUgraph_st*;
 using GraphExecHandle = struct CUgraphExec_st*;
 
 // CUresult
-inline constexpr Result kSuccess = 0, kOutOfMemory = 2, kNoDevice = 100, kEccUncorrectable = 214,
-                        kNvlinkUncorrectable = 220, kUnsupportedPtxVersion = 222, kIllegalAddress = 700, kLaunchTimeout = 702,
-                        kAssert = 710, kHardwareStackError = 714, kIllegalInstruction = 715, kMisalignedAddress = 716,
-                        kInvalidAddressSpace = 717, kInvalidPc = 718, kLaunchFailed = 719;
+inline constexpr Result kSuccess = 0, kOutOfMemory = 2, kNoDevice = 100, kEccUncorrectable = 214, kNvlinkUncorrectable = 220,
+                        kUnsupportedPtxVersion = 222, kIllegalAddress = 700, kLaunchTimeout = 702, kAssert = 710, kHardwareStackError = 714,
+                        kIllegalInstruction = 715, kMisalignedAddress = 716, kInvalidAddressSpace = 717, kInvalidPc = 718,
+                        kLaunchFailed = 719;
 // CUdevice_attribute
 inline constexpr int kMultiprocessorCount = 16, kL2CacheSize = 38, kComputeCapabilityMajor = 75, kComputeCapabilityMinor = 76,
                      kMaxSharedMemoryPerBlockOptin = 97;
@@ -32,8 +32,8 @@ inline constexpr int kMultiprocessorCount = 16, kL2CacheSize = 38, kComputeCapab
 inline constexpr int kMaxDynamicSharedSizeBytes = 8, kNonPortableClusterSizeAllowed = 14;
 // CUlaunchAttributeID
 inline constexpr int kClusterDimension = 4, kProgrammaticStreamSerialization = 6;
-inline constexpr unsigned kStreamNonBlocking = 1;       // CU_STREAM_NON_BLOCKING
-inline constexpr int kCaptureModeThreadLocal = 1;       // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+inline constexpr unsigned kStreamNonBlocking = 1;  // CU_STREAM_NON_BLOCKING
+inline constexpr int kCaptureModeThreadLocal = 1;  // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
 // CUtensorMapDataType, CUtensorMapL2promotion
 inline constexpr int kTensorUint8 = 0, kTensorFloat16 = 6, kTensorFloat32 = 7, kTensorBfloat16 = 9, kPromote256 = 3;
 
@@ -42,11 +42,11 @@ struct alignas(8) LaunchAttribute {  // CUlaunchAttribute
   char pad[4] = {};
   union Value {
     char bytes[64];
-    uint32_t cluster[3];             // blocks in x, y, z
+    uint32_t cluster[3];  // blocks in x, y, z
     int programmatic_serialization;
   } value = {};
 };
-struct LaunchConfig {                // CUlaunchConfig
+struct LaunchConfig {  // CUlaunchConfig
   uint32_t grid[3], block[3], shared_bytes;
   StreamHandle stream;
   LaunchAttribute* attributes;
@@ -121,7 +121,8 @@ int version();  // of the CUDA API that the driver has: 13000 for 13.0
 // A failed call: Error{kInternal}, or kUnsupported when memory ran out. `result` tells a lost context (is_sticky) from the rest.
 class CallError : public Error {
  public:
-  CallError(Code code, std::string message, std::string fix, Result result) : Error(code, std::move(message), std::move(fix)), result(result) {}
+  CallError(Code code, std::string message, std::string fix, Result result)
+      : Error(code, std::move(message), std::move(fix)), result(result) {}
   Result result;
 };
 // After these the process can do nothing more on that GPU: every later call returns the same.

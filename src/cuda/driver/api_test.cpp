@@ -40,7 +40,8 @@ static_assert(sizeof(TensorMap) == sizeof(CUtensorMap) && alignof(CUtensorMap) <
 static_assert(sizeof(LaunchAttribute) == sizeof(CUlaunchAttribute) && alignof(LaunchAttribute) == alignof(CUlaunchAttribute));
 static_assert(offsetof(LaunchAttribute, value) == offsetof(CUlaunchAttribute, value));
 static_assert(sizeof(CUlaunchAttributeValue::clusterDim) == sizeof(LaunchAttribute::Value::cluster));
-static_assert(offsetof(CUlaunchAttributeValue, clusterDim) == 0 && offsetof(CUlaunchAttributeValue, programmaticStreamSerializationAllowed) == 0);
+static_assert(offsetof(CUlaunchAttributeValue, clusterDim) == 0 &&
+              offsetof(CUlaunchAttributeValue, programmaticStreamSerializationAllowed) == 0);
 static_assert(sizeof(LaunchConfig) == sizeof(CUlaunchConfig));
 static_assert(offsetof(LaunchConfig, block) == offsetof(CUlaunchConfig, blockDimX));
 static_assert(offsetof(LaunchConfig, shared_bytes) == offsetof(CUlaunchConfig, sharedMemBytes));
@@ -54,17 +55,17 @@ struct Plain {
   using type = T;
 };
 template <class T>
-  requires std::is_pointer_v<T>
+requires std::is_pointer_v<T>
 struct Plain<T> {
   using type = void*;
 };
 template <class T>
-  requires std::is_enum_v<T>
+requires std::is_enum_v<T>
 struct Plain<T> {
   using type = int;
 };
 template <class T>
-  requires std::is_integral_v<T>
+requires std::is_integral_v<T>
 struct Plain<T> {
   using type = std::conditional_t<sizeof(T) == 8, long long, int>;
 };

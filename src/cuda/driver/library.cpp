@@ -60,12 +60,14 @@ void add_python(std::vector<fs::path>& places) {
 void* Library::find(const char* name) const { return ::dlsym(handle_, name); }
 void* Library::symbol(const char* name) const {
   if (void* found = find(name)) return found;
-  throw Error(Code::kUnsupported, fmt::format("{} has no {}: it is too old", path_, name), "update the NVIDIA driver and CUDA to 12.0 or newer");
+  throw Error(Code::kUnsupported, fmt::format("{} has no {}: it is too old", path_, name),
+              "update the NVIDIA driver and CUDA to 12.0 or newer");
 }
 
 std::vector<fs::path> library_places() {
   std::vector<fs::path> places;
-  if (const fs::path given = environment("OCTET_CUDA_PATH"); !given.empty()) places.insert(places.end(), {given, given / "lib64", given / "lib"});
+  if (const fs::path given = environment("OCTET_CUDA_PATH"); !given.empty())
+    places.insert(places.end(), {given, given / "lib64", given / "lib"});
   places.emplace_back();
   places.emplace_back("/usr/local/cuda/lib64");
   add_python(places);

@@ -13,8 +13,8 @@ namespace octet::cuda {
 class Library {
  public:
   Library(void* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
-  void* symbol(const char* name) const;          // throws Error{kUnsupported}: the library is too old
-  void* find(const char* name) const;            // nullptr if it has none
+  void* symbol(const char* name) const;              // throws Error{kUnsupported}: the library is too old
+  void* find(const char* name) const;                // nullptr if it has none
   const std::string& path() const { return path_; }  // as opened
 
  private:

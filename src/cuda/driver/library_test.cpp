@@ -65,7 +65,8 @@ TEST_F(LibraryTest, SearchesInOrder) {
 }
 
 TEST_F(LibraryTest, APythonOfAVirtualEnvironmentIsALinkOutOfIt) {
-  const fs::path real = folder("real/lib/python3.11/dist-packages/nvidia/a/lib"), linked = folder("linked/lib/python3.11/site-packages/nvidia/b/lib");
+  const fs::path real = folder("real/lib/python3.11/dist-packages/nvidia/a/lib"),
+                 linked = folder("linked/lib/python3.11/site-packages/nvidia/b/lib");
   folder("real/bin"), folder("linked/bin");
   std::ofstream(root / "real/bin/python3") << "";
   fs::create_symlink(root / "real/bin/python3", root / "linked/bin/python3");

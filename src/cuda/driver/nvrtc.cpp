@@ -61,7 +61,8 @@ struct Opened {
   std::vector<int> supported;
 };
 Opened open() {
-  Opened opened{Api(open_library(names(), "pip install nvidia-cuda-nvrtc, or set OCTET_CUDA_PATH to a CUDA toolkit of version 12 or 13")), {}, {}};
+  Opened opened{
+      Api(open_library(names(), "pip install nvidia-cuda-nvrtc, or set OCTET_CUDA_PATH to a CUDA toolkit of version 12 or 13")), {}, {}};
   opened.api.version(&opened.version.major, &opened.version.minor);
   open_builtins(opened.api.library, opened.version.major, opened.version.minor);
   int count = 0;
@@ -108,9 +109,10 @@ std::vector<std::byte> compile(const Source& source, std::span<const Source> hea
   api.create(&program.handle, source.text.data(), std::string(source.name).c_str(), static_cast<int>(headers.size()), texts.data(),
              header_names.data());
   if (api.compile.function(program.handle, static_cast<int>(flags.size()), flags.data()) != kSuccess)
-    throw Error(Code::kInternal, fmt::format("NVRTC {}.{} does not compile {}:\n{}", version().major, version().minor, source.name,
-                                             log_of(api, program.handle)),
-                "please report this with the lines above");
+    throw Error(
+        Code::kInternal,
+        fmt::format("NVRTC {}.{} does not compile {}:\n{}", version().major, version().minor, source.name, log_of(api, program.handle)),
+        "please report this with the lines above");
   size_t size = 0;
   const bool cubin = api.cubin_size.function(program.handle, &size) == kSuccess && size > 0;
   if (!cubin) api.ptx_size(program.handle, &size);

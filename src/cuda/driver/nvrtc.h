@@ -13,11 +13,11 @@ struct Version {
   int major = 0, minor = 0;
 };
 Version version();
-std::string path();                                 // of the library, as opened
-std::span<const int> supported();                   // compute capabilities x 10 it compiles for, ascending
+std::string path();                // of the library, as opened
+std::span<const int> supported();  // compute capabilities x 10 it compiles for, ascending
 
 struct Source {
-  std::string_view name, text;                      // text ends in a 0 byte behind its last character
+  std::string_view name, text;  // text ends in a 0 byte behind its last character
 };
 // Compiles `source`, whose includes are `headers`, to machine code (options name sm_XX) or PTX (compute_XX). Throws Error{kInternal}
 // with the compiler's log.

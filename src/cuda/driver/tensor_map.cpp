@@ -7,11 +7,16 @@ namespace {
 
 int element_type(DType element) {
   switch (element) {
-    case DType::e4m3: return driver::kTensorUint8;
-    case DType::f16: return driver::kTensorFloat16;
-    case DType::bf16: return driver::kTensorBfloat16;
-    case DType::f32: return driver::kTensorFloat32;
-    default: fail(Code::kInternal, "no tensor map of {}", element);
+    case DType::e4m3:
+      return driver::kTensorUint8;
+    case DType::f16:
+      return driver::kTensorFloat16;
+    case DType::bf16:
+      return driver::kTensorBfloat16;
+    case DType::f32:
+      return driver::kTensorFloat32;
+    default:
+      fail(Code::kInternal, "no tensor map of {}", element);
   }
 }
 

@@ -12,7 +12,10 @@ namespace {
 class EmbedStep : public PreparedStep {
  public:
   EmbedStep(Preparation& with, const plan::Embed& op)
-      : op_(op), kernel_(with, embed_kernels(), problem(with.plan, op), choice), token_(with.weight(op.token)), position_(with.weight(op.position)) {}
+      : op_(op),
+        kernel_(with, embed_kernels(), problem(with.plan, op), choice),
+        token_(with.weight(op.token)),
+        position_(with.weight(op.position)) {}
   void enqueue(const StepRun& run) const override {
     kernel_.enqueue(run, {run.buffers[op_.ids], run.resident.at(token_), run.resident.at(position_), run.buffers[op_.out], run.batch});
   }
@@ -30,7 +33,8 @@ class EmbedStep : public PreparedStep {
 
 PatchEmbedProblem problem_of(const plan::Plan& plan, const plan::PatchEmbed& op) {
   const plan::Buffer& out = plan.buffers.at(op.out);
-  return {plan.buffers.at(op.pixels).dtype, out.dtype, op.channels, op.height, op.width, op.patch, out.dims.back(), op.class_token != plan::kNoId};
+  return {plan.buffers.at(op.pixels).dtype, out.dtype, op.channels, op.height, op.width, op.patch, out.dims.back(),
+          op.class_token != plan::kNoId};
 }
 
 // What both ways of patch embedding need besides the weight.
@@ -72,7 +76,8 @@ size_t padded_weight(Preparation& with, const plan::PatchEmbed& op, const PatchE
   const plan::Weight& weight = with.plan.weights.at(op.weight);
   if (weight.dtype != problem.pixels) return SIZE_MAX;
   const auto bytes = with.plan.weight_bytes.at(op.weight);
-  const size_t size = size_of(weight.dtype), from = static_cast<size_t>(problem.k()) * size, to = static_cast<size_t>(patch_gemm_k(problem)) * size;
+  const size_t size = size_of(weight.dtype), from = static_cast<size_t>(problem.k()) * size,
+               to = static_cast<size_t>(patch_gemm_k(problem)) * size;
   std::vector<std::byte> padded(static_cast<size_t>(problem.cols) * to);
   for (size_t n = 0; n < static_cast<size_t>(problem.cols); ++n) std::memcpy(padded.data() + n * to, bytes.data() + n * from, from);
   return with.bytes(std::move(padded));
@@ -106,7 +111,9 @@ class PatchGemmStep : public PreparedStep {
   size_t scratch_bytes(int64_t batch) const override {
     return patch_bytes(batch) + static_cast<size_t>(batch * problem_.patches() * problem_.cols) * sizeof(float);
   }
-  void tune(const Resident& resident, const Stream& stream, int64_t batch) const override { gemm_.tune(resident, stream, gemm_args(resident, batch)); }
+  void tune(const Resident& resident, const Stream& stream, int64_t batch) const override {
+    gemm_.tune(resident, stream, gemm_args(resident, batch));
+  }
   std::string kernel(const Resident& resident, int64_t batch) const override {
     return join_names(gemm_.name(resident, batch * problem_.patches()));
   }
@@ -149,7 +156,9 @@ std::unique_ptr<PreparedStep> prepare_patch_embed(Preparation& with, const plan:
   }
   const size_t weight = im2col ? padded_weight(with, op, problem) : SIZE_MAX;
   if (weight != SIZE_MAX) return std::make_unique<PatchGemmStep>(with, op, problem, weight);
-  if (im2col) refusals.refused.push_back(fmt::format("patch_im2col: the weight is {}, the pixels {}", with.plan.weights.at(op.weight).dtype, problem.pixels));
+  if (im2col)
+    refusals.refused.push_back(
+        fmt::format("patch_im2col: the weight is {}, the pixels {}", with.plan.weights.at(op.weight).dtype, problem.pixels));
   return std::make_unique<PatchEmbedStep>(with, op, problem, std::move(refusals));
 }
 

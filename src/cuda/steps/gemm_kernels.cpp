@@ -28,8 +28,7 @@ std::vector<const GemmKernel*> competitors(const std::vector<const GemmKernel*>&
   if (!options.tune || !has_tile(first.name)) return out;
   for (const GemmKernel* row : rows)
     if (row != &first && has_tile(row->name) && row->target.sm == first.target.sm && row->target.exact == first.target.exact &&
-        row->accumulation == first.accumulation &&
-        is_preferred(options, row->name) == is_preferred(options, first.name))
+        row->accumulation == first.accumulation && is_preferred(options, row->name) == is_preferred(options, first.name))
       out.push_back(row);
   return out;
 }

@@ -42,7 +42,8 @@ class GemmStep : public PreparedStep {
 
  private:
   static GemmProblem problem(const plan::Plan& plan, const plan::Gemm& op) {
-    return {plan.buffers.at(op.a).dtype, plan.buffers.at(op.out).dtype, op.n, op.k, static_cast<Act>(op.activation), op.residual != plan::kNoId};
+    return {plan.buffers.at(op.a).dtype,     plan.buffers.at(op.out).dtype, op.n, op.k,
+            static_cast<Act>(op.activation), op.residual != plan::kNoId};
   }
   GemmArgs resident_args(const Resident& resident, int64_t batch) const {
     GemmArgs args;
