@@ -25,6 +25,7 @@ struct Run {
   double wall_ms() const { return end_ms - begin_ms; }
   // trtexec's latency is the sum of the device's times; without transfers it is the wall time.
   double latency_ms() const { return device ? device->h2d_ms + device->compute_ms + device->d2h_ms : wall_ms(); }
+  double compute_ms() const { return device ? device->compute_ms : wall_ms(); }
 };
 struct Timing {
   std::vector<Run> runs;  // counted runs only, in order

@@ -11,6 +11,7 @@ tools/bench/gpu_run.sh [OPTIONS] [PART...]
   teacher      every step of the engines on the GPU, judged on the exact reference's inputs
   eval         zero-shot accuracy of the shipped model on the GPU and on the CPU, and how often they pick the same class
   memory       what each ViT-L/14 engine takes on the GPU at batch 128, and how long its first load takes
+  profile      ViT-L/14 step by step in FP16 without attention fusion, FP16 and FP8, side by side; saved as profile_TOWER_LEG.json
   time         octet's engines at batch 128 and their kernels against the roofline
   peers        the same beside PyTorch, eager and compiled
   memcheck     compute-sanitizer's memcheck and racecheck on the shipped model (not part of the default)
@@ -21,24 +22,26 @@ Without a PART: all but memcheck and time, which is part of peers. Each part say
   --python FILE        a Python with PyTorch and transformers (default: python3)
   --device NAME        octet's --device (default: cuda)
   --budget SECONDS     of peers (default: 420)
+  --batch N            of profile (default: 128)
+  --side N             of profile's pictures (default: 224)
 Exit status: 0, or 1 if a part failed.
 TEXT
 }
 
-bin="$root/build/release" work="$root/build/gpu-bench" conformance="" python=python3 device=cuda budget=420
+bin="$root/build/release" work="$root/build/gpu-bench" conformance="" python=python3 device=cuda budget=420 batch=128 side=224
 parts=()
 while [ $# -gt 0 ]; do
   case "$1" in
     -h | --help) usage; exit 0 ;;
-    --bin | --work | --conformance | --python | --device | --budget)
+    --bin | --work | --conformance | --python | --device | --budget | --batch | --side)
       [ $# -ge 2 ] || { echo "gpu_run.sh: $1 needs a value" >&2; exit 2; }
       declare "${1#--}=$2"
       shift 2 ;;
-    files | conformance | teacher | eval | memory | time | peers | memcheck) parts+=("$1"); shift ;;
+    files | conformance | teacher | eval | memory | profile | time | peers | memcheck) parts+=("$1"); shift ;;
     *) echo "gpu_run.sh: what is \`$1\`? See --help." >&2; exit 2 ;;
   esac
 done
-[ ${#parts[@]} -gt 0 ] || parts=(files conformance teacher eval memory peers)
+[ ${#parts[@]} -gt 0 ] || parts=(files conformance teacher eval memory profile peers)
 mkdir -p "$work"
 bin="$(cd "$bin" && pwd)" && work="$(cd "$work" && pwd)" || exit 2
 octet="$bin/octet"
@@ -143,6 +146,29 @@ part_memory() {
 peers() { "$python" "$root/tools/bench/gpu_peers.py" --octet "$octet" --files "$work" --device "$device" --budget-seconds "$budget" "$@"; }
 part_time() { peers --skip-peers --json "$work/time.json" | tee "$work/time.md"; }
 part_peers() { peers --json "$work/peers.json" | tee "$work/peers.md"; }
+
+# leg TOWER NAME PRECISION [ROWS]: one profile; ROWS are preferred.
+leg() {
+  local log="$work/profile_$1_$2.log"
+  OCTET_CUDA_ROWS="${4:-${OCTET_CUDA_ROWS:-}}" "$octet" exec --loadEngine="$work/$3/$1.plan" --device="$device" --shapes="$(dims "$1" "$batch" "$side")" \
+    --noDataTransfers --duration=0.5 --warmUp=100 --dumpProfile --exportProfile="$work/profile_$1_$2.json" >"$log" 2>&1 || { tail -n 3 "$log"; return 1; }
+}
+
+part_profile() {
+  local tower legs failed=0
+  for tower in image text; do
+    legs=()
+    if [ "${device#cuda}" != "$device" ]; then
+      leg "$tower" fp16_unfused fp16 attention_f16_unfused && grep -q '"kernel":"attention_f16_unfused"' "$work/profile_${tower}_fp16_unfused.json" || failed=1
+      legs+=("FP16 unfused=$work/profile_${tower}_fp16_unfused.json")
+    fi
+    leg "$tower" fp16 fp16 && leg "$tower" fp8 fp8 || failed=1
+    legs+=("FP16=$work/profile_${tower}_fp16.json" "FP8=$work/profile_${tower}_fp8.json")
+    echo "ViT-L/14 $tower tower"
+    "$python" "$root/tools/bench/profile_table.py" "${legs[@]}" | tee "$work/profile_$tower.md" || failed=1
+  done
+  return $failed
+}
 
 part_memcheck() {
   local tool precision tower log failed=0

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "console.h"
@@ -90,7 +91,7 @@ Engine open(const Options& o) {
 // more here.
 profile::LayerProfile profile_steps(const Engine& engine, Context& context, int64_t batch, const Bound& bound) {
   constexpr int kRuns = 11;
-  profile::LayerProfile profile{batch, engine.device, engine.plan->name, {}};
+  profile::LayerProfile profile{batch, engine.device, engine.plan->name};
   for (size_t i = 0; i < engine.plan->steps.size(); ++i) {
     const plan::Step& step = engine.plan->steps[i];
     profile.layers.push_back({step.name, std::string(plan::kind_of(step.op)), plan::problem_of(*engine.plan, step, batch), engine.executable->kernel(i, batch)});
@@ -112,12 +113,6 @@ void print_profile(const profile::LayerProfile& profile) {
   info(fmt::format("{:8.4f} ms total", total));
 }
 
-void save_profile(const profile::LayerProfile& profile, const std::string& file) {
-  const std::string json = profile::to_json(profile);
-  write_file(file, json);
-  info("Profile written to " + file);
-}
-
 void time_engine(const Options& o, const Engine& engine) {
   const int64_t batch = batch_of(*engine.plan, parse_shapes(o.shapes));
   const auto context = engine.executable->new_context();
@@ -136,9 +131,12 @@ void time_engine(const Options& o, const Engine& engine) {
   for (const auto& line : engine.executable->memory_report(batch)) info(line);
   for (const auto& line : profile::report_lines(timing, o.timing, batch)) info(line);
   if (!o.dump_profile && o.export_profile.empty()) return;
-  const profile::LayerProfile profile = profile_steps(engine, *context, batch, bound);
+  profile::LayerProfile profile = profile_steps(engine, *context, batch, bound);
+  profile.compute_ms = profile::summarize(timing, {}, &profile::Run::compute_ms).median;
   if (o.dump_profile) print_profile(profile);
-  if (!o.export_profile.empty()) save_profile(profile, o.export_profile);
+  if (o.export_profile.empty()) return;
+  write_text(o.export_profile, profile::to_json(profile));
+  info("Profile written to " + o.export_profile);
 }
 
 int exec(Options& o, const std::string& command_line) {
