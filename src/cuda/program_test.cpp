@@ -11,7 +11,7 @@
 #include "cuda/kernels/attention/attention.h"
 #include "cuda/kernels/attention/attention_unfused.h"
 #include "cuda/kernels/embed/embed.h"
-#include "cuda/kernels/gemm/gemm.h"
+#include "cuda/kernels/gemm/gemm_finish.h"
 #include "cuda/kernels/norm/norm.h"
 #include "cuda/kernels/patch_embed/patch_embed.h"
 #include "cuda/kernels/pool/pool.h"
@@ -83,6 +83,10 @@ TEST_F(ProgramTest, GemmRows) {
                                 {f16, f32, 1024, 640, Act::kNone, false},
                                 {bf16, bf16, 1024, 1024, Act::kGeluTanh, true},
                                 {f32, f32, 30, 17, Act::kNone, false}});
+}
+TEST_F(ProgramTest, GemmFinishRows) {
+  using enum DType;
+  compile_rows(gemm_finish_kernels(), {{e4m3, e4m3, 4096, 1024, Act::kQuickGelu, false}, {f16, f32, 768, 768, Act::kNone, true}});
 }
 TEST_F(ProgramTest, NormRows) {
   using enum DType;

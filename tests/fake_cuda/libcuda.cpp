@@ -93,6 +93,7 @@ EXPORT int cuDevicePrimaryCtxRetain(void** context, int) { return *context = &co
 EXPORT int cuDevicePrimaryCtxRelease_v2(int) { return kOk; }
 EXPORT int cuCtxPushCurrent_v2(void*) { return ++contexts, kOk; }
 EXPORT int cuCtxPopCurrent_v2(void**) { return contexts-- > 0 ? kOk : kBadContext; }
+EXPORT int cuCtxGetCurrent(void** context) { return *context = contexts > 0 ? &contexts : nullptr, kOk; }
 EXPORT int cuMemGetInfo_v2(size_t* free, size_t* all) {
   GUARD;
   return *all = total(), *free = total() - used, kOk;

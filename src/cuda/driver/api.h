@@ -83,7 +83,7 @@ struct Api {
   Call<ContextHandle*, DeviceNumber> primary_retain{library, "cuDevicePrimaryCtxRetain"};
   Call<DeviceNumber> primary_release{library, "cuDevicePrimaryCtxRelease_v2"};
   Call<ContextHandle> push{library, "cuCtxPushCurrent_v2"};
-  Call<ContextHandle*> pop{library, "cuCtxPopCurrent_v2"};
+  Call<ContextHandle*> pop{library, "cuCtxPopCurrent_v2"}, current{library, "cuCtxGetCurrent"};
   Call<size_t*, size_t*> memory_info{library, "cuMemGetInfo_v2"};
   Call<DevicePointer*, size_t> memory_alloc{library, "cuMemAlloc_v2"};
   Call<DevicePointer> memory_free{library, "cuMemFree_v2"};

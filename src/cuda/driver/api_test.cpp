@@ -87,6 +87,7 @@ SAME(primary_retain, cuDevicePrimaryCtxRetain);
 SAME(primary_release, cuDevicePrimaryCtxRelease);
 SAME(push, cuCtxPushCurrent);
 SAME(pop, cuCtxPopCurrent);
+SAME(current, cuCtxGetCurrent);
 SAME(memory_info, cuMemGetInfo);
 SAME(memory_alloc, cuMemAlloc);
 SAME(memory_free, cuMemFree);
@@ -123,4 +124,17 @@ TEST(Driver, DeclarationsAgreeWithCudaHeader) { SUCCEED() << "checked by the com
 
 #else
 TEST(Driver, DeclarationsAgreeWithCudaHeader) { GTEST_SKIP() << "no <cuda.h> where this was built"; }
+#endif
+
+#if __has_include(<cublasLt.h>)
+#include <cublasLt.h>
+
+#include "cuda/driver/cublaslt.h"
+
+static_assert(sizeof(octet::cuda::cublaslt::Algorithm) == sizeof(cublasLtMatmulAlgo_t));
+static_assert(sizeof(octet::cuda::cublaslt::Heuristic) == sizeof(cublasLtMatmulHeuristicResult_t));
+static_assert(offsetof(octet::cuda::cublaslt::Heuristic, state) == offsetof(cublasLtMatmulHeuristicResult_t, state));
+static_assert(CUBLAS_COMPUTE_32F == 68 && CUBLAS_OP_T == 1 && CUBLASLT_MATMUL_DESC_TRANSA == 3 &&
+              CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES == 1);
+static_assert(CUDA_R_32F == 0 && CUDA_R_16F == 2 && CUDA_R_16BF == 14 && CUDA_R_8F_E4M3 == 28);
 #endif

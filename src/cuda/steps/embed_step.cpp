@@ -105,11 +105,11 @@ class PatchGemmStep : public PreparedStep {
     im2col_.enqueue(run, {run.buffers[op_.pixels], patches, run.batch});
     GemmArgs args = gemm_args(r, run.batch);
     args.a = patches, args.out = sums;
-    gemm_.enqueue(r, run.stream, args);
+    gemm_.enqueue(r, run.stream, args, sums + sum_bytes(run.batch));
     finish_.enqueue(run, {sums, run.buffers[op_.out], r.at(vectors_.bias), vectors_.class_address(r), r.at(vectors_.position), run.batch});
   }
   size_t scratch_bytes(int64_t batch) const override {
-    return patch_bytes(batch) + static_cast<size_t>(batch * problem_.patches() * problem_.cols) * sizeof(float);
+    return patch_bytes(batch) + sum_bytes(batch) + gemm_.scratch_bytes(batch * problem_.patches());
   }
   void tune(const Resident& resident, const Stream& stream, int64_t batch) const override {
     gemm_.tune(resident, stream, gemm_args(resident, batch));
@@ -122,6 +122,9 @@ class PatchGemmStep : public PreparedStep {
   std::string join_names(const std::string& gemm) const { return fmt::format("{}+{}+{}", im2col_.name(), gemm, finish_.name()); }
   size_t patch_bytes(int64_t batch) const {
     return round_up(static_cast<size_t>(batch * problem_.patches() * patch_gemm_k(problem_)) * size_of(problem_.pixels), 256);
+  }
+  size_t sum_bytes(int64_t batch) const {
+    return round_up(static_cast<size_t>(batch * problem_.patches() * problem_.cols) * sizeof(float), 256);
   }
   GemmArgs gemm_args(const Resident& resident, int64_t batch) const {
     GemmArgs args;

@@ -68,6 +68,16 @@ std::vector<std::byte> ends(const Stream& stream, Address address, size_t bytes)
 }  // namespace
 
 GemmKernels::GemmKernels(Preparation& with, const GemmProblem& problem, StepChoice& choice) : problem_(problem) {
+  if (is_preferred(with.options, kGemmLibrary)) {
+    const Refusal no = GemmLibrary::accepts(problem, with.gpu);
+    if (!no) {
+      library_ = std::make_unique<GemmLibrary>(with, problem);
+      choice.kernel = kGemmLibrary;
+      if (problem.in == DType::e4m3) choice.accumulation = {kFp8TensorCore.bits, kFp8TensorCore.terms, 128};
+      return;
+    }
+    choice.refused.push_back(fmt::format("{}: {}", kGemmLibrary, no.reason));
+  }
   const auto rows = competitors(accepting(gemm_kernels(), problem, with.gpu, with.options, choice), with.options);
   for (const GemmKernel* row : rows) {
     kernels_.emplace_back(with, *row, problem);
@@ -83,16 +93,18 @@ std::string GemmKernels::key(int64_t m) const {
 }
 
 std::string GemmKernels::name(const Resident& resident, int64_t m) const {
+  if (library_) return std::string(kGemmLibrary);
   return candidates_[kernels_.size() == 1 ? 0 : resident.tuning->chosen(key(m))].name;
 }
 
-void GemmKernels::enqueue(const Resident& resident, const Stream& stream, const GemmArgs& args) const {
+void GemmKernels::enqueue(const Resident& resident, const Stream& stream, const GemmArgs& args, Address scratch) const {
+  if (library_) return library_->enqueue(resident, stream, args, scratch);
   const size_t index = kernels_.size() == 1 ? 0 : resident.tuning->chosen(key(args.m));
   kernels_[index].enqueue(resident, stream, args);
 }
 
 void GemmKernels::tune(const Resident& resident, const Stream& stream, const GemmArgs& args) const {
-  if (kernels_.size() == 1 || resident.tuning->knows(key(args.m))) return;
+  if (kernels_.size() < 2 || resident.tuning->knows(key(args.m))) return;
   const auto bytes = [&](int64_t cols, DType type) { return round_up(static_cast<size_t>(args.m * cols) * size_of(type), 256); };
   const size_t a = bytes(problem_.k, problem_.in), out = bytes(problem_.n, problem_.out);
   try {

@@ -1,7 +1,6 @@
-// The GEMM rows that take a problem: one, or several tiles of one design that compete by time at every m.
+// The GEMM rows that take a problem: one, or several tiles of one design that compete by time at every m; or cuBLASLt where asked for.
 #pragma once
-#include "cuda/kernels/gemm/gemm.h"
-#include "cuda/steps/step.h"
+#include "cuda/steps/gemm_library.h"
 
 namespace octet::cuda {
 
@@ -10,7 +9,8 @@ class GemmKernels {
   GemmKernels(Preparation& with, const GemmProblem& problem, StepChoice& choice);
   // args: weights and vectors are read; the activations are the tuner's own.
   void tune(const Resident& resident, const Stream& stream, const GemmArgs& args) const;
-  void enqueue(const Resident& resident, const Stream& stream, const GemmArgs& args) const;
+  void enqueue(const Resident& resident, const Stream& stream, const GemmArgs& args, Address scratch) const;
+  size_t scratch_bytes(int64_t m) const { return library_ ? library_->scratch_bytes(m) : 0; }
   std::string name(const Resident& resident, int64_t m) const;
 
  private:
@@ -18,6 +18,7 @@ class GemmKernels {
   GemmProblem problem_;
   std::vector<Kernel<GemmKernel>> kernels_;
   std::vector<Tuning::Candidate> candidates_;
+  std::unique_ptr<GemmLibrary> library_;  // goes before the kernels
 };
 
 }  // namespace octet::cuda

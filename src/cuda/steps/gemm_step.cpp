@@ -33,8 +33,9 @@ class GemmStep : public PreparedStep {
     GemmArgs args = resident_args(run.resident, run.batch);
     args.a = run.buffers[op_.a], args.out = run.buffers[op_.out];
     if (op_.residual != plan::kNoId) args.residual = run.buffers[op_.residual];
-    kernels_.enqueue(run.resident, run.stream, args);
+    kernels_.enqueue(run.resident, run.stream, args, run.scratch);
   }
+  size_t scratch_bytes(int64_t batch) const override { return kernels_.scratch_bytes(batch * op_.rows); }
   void tune(const Resident& resident, const Stream& stream, int64_t batch) const override {
     kernels_.tune(resident, stream, resident_args(resident, batch));
   }
