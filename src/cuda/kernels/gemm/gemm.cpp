@@ -31,6 +31,12 @@ Refusal accepts_mma(const GemmProblem& p, const Gpu& gpu) {
   return {};
 }
 
+// Hopper has e4m3 in its warpgroup products only: ptxas makes these of f16, and spills. PTX for an older GPU is run all the same.
+Refusal accepts_e4m3_mma(const GemmProblem& p, const Gpu& gpu) {
+  if (gpu.sm == 90 && !gpu.portable_code) return {"sm_90 has no warp products of e4m3"};
+  return accepts_mma<DType::e4m3>(p, gpu);
+}
+
 Program program_of(const char* name, const GemmProblem& p) {
   return {fmt::format("{}.cu", name),
           name,
@@ -64,7 +70,7 @@ Launch launch_simt(const GemmProblem& p, const Gpu&, const GemmArgs& a) { return
 
 // e4m3 in its own products from sm_89 on, widened to f16 before.
 constexpr GemmKernel kPortable[] = {
-    {"gemm_e4m3_mma", {89}, accepts_mma<DType::e4m3>, program_mma<false>, launch_mma, kFp8TensorCore},
+    {"gemm_e4m3_mma", {89}, accepts_e4m3_mma, program_mma<false>, launch_mma, kFp8TensorCore},
     {"gemm_e4m3_f16_mma", {80}, accepts_mma<DType::e4m3>, program_mma<true>, launch_mma},
     {"gemm_f16_mma", {80}, accepts_mma<DType::f16>, program_mma<false>, launch_mma},
     {"gemm_bf16_mma", {80}, accepts_mma<DType::bf16>, program_mma<false>, launch_mma},
