@@ -43,13 +43,15 @@ size_t Tuning::choose(const Gpu& gpu, const std::string& problem, std::span<cons
     const auto found = std::ranges::find(candidates, row, &Candidate::name);
     if (found != candidates.end()) return chosen_[problem] = static_cast<size_t>(found - candidates.begin());
   }
+  std::string times;
   size_t best = 0;
   double best_ms = std::numeric_limits<double>::infinity();
   for (size_t i = 0; i < candidates.size(); ++i) {
     const double ms = time(i);
-    log(Level::kDebug, "{}: {} {:.4f} ms", problem, candidates[i].name, ms);
+    times += fmt::format("{}{} {:.4f} ms", i == 0 ? "" : ", ", candidates[i].name, ms);
     if (ms < best_ms) best = i, best_ms = ms;
   }
+  log(Level::kInfo, "timed {}: {}", problem, times);
   write_cache(name, std::as_bytes(std::span(candidates[best].name)));
   return chosen_[problem] = best;
 }

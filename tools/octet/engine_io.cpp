@@ -8,6 +8,7 @@
 #include "console.h"
 #include "cpu/backend.h"
 #include "cuda/backend.h"
+#include "cuda/device.h"
 #include "frontends/processor.h"
 #include "numeric/convert.h"
 #include "plan/io.h"
@@ -40,6 +41,14 @@ HostTensor random_input(const plan::Plan& plan, const plan::Binding& binding, in
   return tensor;
 }
 
+bool has_gpu() {
+  try {
+    return !cuda::list_gpus().empty();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 void DeviceOptions::add_to(CLI::App& app) {
@@ -52,7 +61,8 @@ std::shared_ptr<const Backend> make_backend(const DeviceOptions& options) {
   if (options.device == "auto") try {
       return cuda::make_backend(0);
     } catch (const Error& error) {
-      log(Level::kDebug, "no GPU is used: {}", error.message());
+      // Silent only where there is nothing: a GPU that is there and not used is worth a word.
+      log(has_gpu() ? Level::kWarning : Level::kDebug, "no GPU is used: {}", error.message());
       return cpu::make_backend();
     }
   const int ordinal = cuda::ordinal_of(options.device);
