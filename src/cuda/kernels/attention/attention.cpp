@@ -2,6 +2,7 @@
 // attention_simt.cu (any type).
 #include "cuda/kernels/attention/attention.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <numbers>
 
@@ -13,14 +14,16 @@ struct Params {
   Address q, k, v, out;
   int64_t q_stride, k_stride, v_stride;
   float scale, inv_p_scale, out_scale;
-  int32_t aligned;
+  int32_t aligned, whole, parts;
 };
 
 Program program_of(const char* name, const AttentionProblem& p) {
-  return {fmt::format("{}.cu", name), name,
-          {fmt::format("IN={}", p.in), fmt::format("OUT={}", p.out), fmt::format("TOKENS={}", p.tokens), fmt::format("HEADS={}", p.heads),
-           fmt::format("HEAD_DIM={}", p.head_dim), fmt::format("CAUSAL={}", int{p.causal}), fmt::format("QUANTIZE_P={}", int{p.quantize_p})},
-          {}};
+  return {
+      fmt::format("{}.cu", name),
+      name,
+      {fmt::format("IN={}", p.in), fmt::format("OUT={}", p.out), fmt::format("TOKENS={}", p.tokens), fmt::format("HEADS={}", p.heads),
+       fmt::format("HEAD_DIM={}", p.head_dim), fmt::format("CAUSAL={}", int{p.causal}), fmt::format("QUANTIZE_P={}", int{p.quantize_p})},
+      {}};
 }
 
 // Whether rows of q, k and v begin at multiples of `step` bytes.
@@ -30,17 +33,32 @@ bool aligned(const AttentionProblem& p, const AttentionArgs& a, uint64_t step) {
   return fits(a.q, a.q_stride) && fits(a.k, a.k_stride) && fits(a.v, a.v_stride);
 }
 
-// One block for `rows` queries of one head.
-Launch launch_of(const AttentionProblem& p, const AttentionArgs& a, int64_t rows, uint32_t threads) {
-  const int64_t blocks = (p.tokens + rows - 1) / rows * p.heads * a.batch;
+Params params_of(const AttentionProblem& p, const AttentionArgs& a) {
+  return {a.q,
+          a.k,
+          a.v,
+          a.out,
+          a.q_stride,
+          a.k_stride,
+          a.v_stride,
+          static_cast<float>(static_cast<double>(a.score_scale) * std::numbers::log2e),
+          p.quantize_p ? 1 / a.p_scale : 1,
+          a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1),
+          aligned(p, a, 8 * size_of(p.in)),
+          0,
+          1};
+}
+Launch launch_of(const AttentionProblem& p, const AttentionArgs& a, int64_t blocks, const Params& params) {
   OCTET_CHECK(blocks > 0 && blocks <= INT32_MAX, p.tokens, p.heads, a.batch);
   Launch launch;
   launch.grid.x = static_cast<uint32_t>(blocks);
-  launch.block.x = threads;
-  launch.set_params(Params{a.q, a.k, a.v, a.out, a.q_stride, a.k_stride, a.v_stride,
-                           static_cast<float>(static_cast<double>(a.score_scale) * std::numbers::log2e), p.quantize_p ? 1 / a.p_scale : 1,
-                           a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1), aligned(p, a, 8 * size_of(p.in))});
+  launch.block.x = 128;
+  launch.set_params(params);
   return launch;
+}
+// One block for `rows` queries of one head.
+Launch launch_of(const AttentionProblem& p, const AttentionArgs& a, int64_t rows) {
+  return launch_of(p, a, (p.tokens + rows - 1) / rows * p.heads * a.batch, params_of(p, a));
 }
 
 Refusal accepts_any(const AttentionProblem& p, const Gpu&) {
@@ -64,10 +82,24 @@ Refusal accepts_wgmma(const AttentionProblem& p, const Gpu& gpu) {
   if (!p.aligned) return {"rows of q, k and v do not begin at multiples of 16 bytes"};
   return {};
 }
-Program program_wgmma(const AttentionProblem& p, const Gpu&) { return program_of("attention_wgmma", p); }
-Launch launch_wgmma(const AttentionProblem& p, const Gpu&, const AttentionArgs& a) {
+// Blocks that share a multiprocessor: what their registers allow without spills (a quad keeps `tokens` scores of two queries, causal
+// blocks of 64 queries fewer).
+int64_t wgmma_occupancy(const AttentionProblem& p) { return p.tokens > 128 ? 3 : p.tokens > 96 ? 4 : p.causal ? 6 : 5; }
+Program program_wgmma(const AttentionProblem& p, const Gpu&) {
+  Program program = program_of("attention_wgmma", p);
+  program.defines.push_back(fmt::format("BLOCKS_PER_SM={}", wgmma_occupancy(p)));
+  program.defines.push_back("PARTS=1");
+  return program;
+}
+// A block takes a head, as long as they fill the GPU; the heads left over are cut into blocks of fewer queries.
+Launch launch_wgmma(const AttentionProblem& p, const Gpu& gpu, const AttentionArgs& a) {
   OCTET_CHECK(aligned(p, a, 16) && a.out % 16 == 0, a.q, a.q_stride, a.k, a.k_stride, a.v, a.v_stride, a.out);
-  Launch launch = launch_of(p, a, p.tokens, 128);
+  const int64_t heads = p.heads * a.batch, slots = std::max(1, gpu.multiprocessors) * wgmma_occupancy(p), rest = heads % slots;
+  const int64_t blocks = p.tokens / 64 + (p.tokens % 64 > 16), parts = rest == 0 ? 1 : std::clamp(slots / rest, int64_t{1}, blocks);
+  Params params = params_of(p, a);
+  params.whole = static_cast<int32_t>(heads - rest);
+  params.parts = static_cast<int32_t>(parts);
+  Launch launch = launch_of(p, a, heads - rest + rest * parts, params);
   // 128 bytes for every key and value, a block's queries, maxima and sums.
   launch.shared_bytes = static_cast<uint32_t>(2 * ((p.tokens + 7) / 8) * 1024 + 64 * 128 + 512);
   return launch;
@@ -86,14 +118,14 @@ Refusal accepts_mma(const AttentionProblem& p, const Gpu& gpu) {
   return {};
 }
 Program program_mma(const AttentionProblem& p, const Gpu&) { return program_of("attention_mma", p); }
-Launch launch_mma(const AttentionProblem& p, const Gpu&, const AttentionArgs& a) { return launch_of(p, a, 64, 128); }
+Launch launch_mma(const AttentionProblem& p, const Gpu&, const AttentionArgs& a) { return launch_of(p, a, 64); }
 template <DType kIn>
 constexpr AttentionKernel mma_row(std::string_view name) {
   return {name, {80}, accepts_mma<kIn>, program_mma, launch_mma};
 }
 
 Program program_simt(const AttentionProblem& p, const Gpu&) { return program_of("attention_simt", p); }
-Launch launch_simt(const AttentionProblem& p, const Gpu&, const AttentionArgs& a) { return launch_of(p, a, 4, 128); }
+Launch launch_simt(const AttentionProblem& p, const Gpu&, const AttentionArgs& a) { return launch_of(p, a, 4); }
 
 constexpr AttentionKernel kKernels[] = {
     wgmma_row<DType::e4m3>("attention_e4m3_wgmma"),

@@ -11,16 +11,24 @@ struct AttentionParams {
   float inv_p_scale;                     // 1 if p is not quantized
   float out_scale;                       // p_scale * v_scale / out scale
   int aligned;                           // every row of q, k and v begins at a multiple of 16 bytes (8 for e4m3)
+  int whole, parts;                      // attention_wgmma.cu: heads of one thread block, thread blocks of each other head
 };
 
 // The type of the matrix operands: e4m3 is exact in f16.
-template <bool kBf16> struct HalfOf { using type = f16; };
-template <> struct HalfOf<true> { using type = bf16; };
+template <bool kBf16>
+struct HalfOf {
+  using type = f16;
+};
+template <>
+struct HalfOf<true> {
+  using type = bf16;
+};
 constexpr bool kBf16 = is_same<IN, bf16>;
 using Half = HalfOf<kBf16>::type;
 
 // 8 elements (not f32) as Half.
-template <class T> OCTET_DEVICE uint4 load_halves(const T* from, bool aligned) {
+template <class T>
+OCTET_DEVICE uint4 load_halves(const T* from, bool aligned) {
   uint4 x;
   if constexpr (is_same<T, e4m3>) {
     uint2 codes;

@@ -104,7 +104,8 @@ OCTET_DEVICE void store_rows(OUT* to, const float (&out)[kDim / 8][4], const flo
     if (row + 8 * r >= TOKENS) continue;
 #pragma unroll
     for (int d = 0; d < HEAD_DIM / 8; ++d)
-      store_pair(to + int64_t(row + 8 * r) * (HEADS * HEAD_DIM) + d * 8 + (lane & 3) * 2, out[d][2 * r] * last[r], out[d][2 * r + 1] * last[r]);
+      store_pair(to + int64_t(row + 8 * r) * (HEADS * HEAD_DIM) + d * 8 + (lane & 3) * 2, out[d][2 * r] * last[r],
+                 out[d][2 * r + 1] * last[r]);
   }
 }
 
@@ -114,7 +115,7 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention_mma(const __gri
   const int block = blockIdx.x % kBlocks, head = blockIdx.x / kBlocks % HEADS, lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
   const int64_t token = int64_t(blockIdx.x / (kBlocks * HEADS)) * TOKENS;
   const IN *const q_rows = p.q + token * p.q_stride + head * HEAD_DIM, *const k_rows = p.k + token * p.k_stride + head * HEAD_DIM,
-           *const v_rows = p.v + token * p.v_stride + head * HEAD_DIM;
+                  *const v_rows = p.v + token * p.v_stride + head * HEAD_DIM;
   const int row = block * kRows + warp * 16 + (lane >> 2), end = CAUSAL && (block + 1) * kRows < TOKENS ? (block + 1) * kRows : TOKENS;
 
   wait_for_predecessor();

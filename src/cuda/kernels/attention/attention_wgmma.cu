@@ -1,100 +1,19 @@
 // Attention by warpgroup products (sm_90a) for head_dim 64 and 17 to 264 tokens. A block of one warpgroup takes one head: keys and
 // values lie in shared memory as 16-bit rows (e4m3 is exact there), 64 queries at a time keep their whole rows of scores in registers,
-// so every row's sum is known before p is rounded. Up to 16 queries left over go by mma.sync, their keys shared by the four warps.
+// so every row's sum is known before p is divided by it and rounded. Up to 16 queries left over go by mma.sync, their keys shared by the
+// four warps. Next: attention_rows.cuh, attention_wgmma.cuh.
 //
-// The 64 elements of a row are permuted so that lane t of a quad owns 16 that are neighbours in memory: shared position 8 * i + 2 * t
-// holds elements 16 * t + 2 * i and the next. q and k agree, so scores do not change; out's columns are those of v: every lane loads q
-// and stores out 16 elements at a time. Next: attention_wgmma.cuh.
-#include "attention.cuh"
+// Besides what attention.cuh says: BLOCKS_PER_SM, thread blocks that share a multiprocessor (registers bound them); PARTS, groups of
+// products into which p * v is cut, each under way while the next one's p is made.
+#include "attention_rows.cuh"
 #include "attention_wgmma.cuh"
 
 static_assert(HEAD_DIM == 64 && TOKENS > 16 && TOKENS <= 264);
 constexpr int kThreads = 128, kRest = TOKENS % 64, kTail = kRest <= 16 ? kRest : 0, kBlocks = TOKENS / 64 + (kRest > 16);
-constexpr int kTiles = (TOKENS + 7) / 8, kGroups = (TOKENS + 15) / 16;  // of 8 and 16 keys
-constexpr int kPairs = 8;                                               // of the 16 elements that a lane owns of a row
+constexpr int kGroups = (TOKENS + 15) / 16;  // of 16 keys
 // Shared memory: rows of keys, of values, of a block's queries; 4 * 16 maxima, 4 * 16 sums. The last queries' probabilities take the
 // keys' place.
 constexpr int kValuesAt = kTiles * 1024, kQueriesAt = 2 * kValuesAt, kMaximaAt = kQueriesAt + 8192, kSumsAt = kMaximaAt + 256;
-#ifndef BLOCKS_PER_SM
-#define BLOCKS_PER_SM (kTiles > 16 ? 3 : kTiles > 12 ? 4 : 6)
-#endif
-#ifndef PARTS
-#define PARTS 1
-#endif
-constexpr int kBlocksPerMultiprocessor = BLOCKS_PER_SM;
-
-// Read anew at every use: scores fill the registers, and the compiler would keep what it has computed from it.
-OCTET_DEVICE int thread() {
-  int x;
-  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(x));
-  return x;
-}
-OCTET_DEVICE int lane_of(int thread) { return thread & 31; }  // = 4 * group + quad
-OCTET_DEVICE int warp_of(int thread) { return thread >> 5; }
-OCTET_DEVICE int group_of(int thread) { return (thread >> 2) & 7; }
-OCTET_DEVICE int quad_of(int thread) { return thread & 3; }
-
-// The 16 elements of a row that one lane owns, as they lie in memory.
-struct Slice {
-  static constexpr int kVectors = int(sizeof(IN));
-  uint4 raw[kVectors];
-
-  OCTET_DEVICE void load(const IN* from, bool valid) {
-#pragma unroll
-    for (int i = 0; i < kVectors; ++i) raw[i] = valid ? reinterpret_cast<const uint4*>(from)[i] : make_uint4(0, 0, 0, 0);
-  }
-  // Elements 2 * i and 2 * i + 1 as two Half.
-  OCTET_DEVICE uint32_t pair(int i) const {
-    const auto word = [&](int w) { const uint4& x = raw[w / 4]; return w % 4 == 0 ? x.x : w % 4 == 1 ? x.y : w % 4 == 2 ? x.z : x.w; };
-    if constexpr (is_same<IN, e4m3>) return e4m3x2_to_f16x2(uint16_t(word(i / 2) >> (i % 2 * 16)));
-    else return word(i);
-  }
-};
-
-// A lane's 16 elements of a row to their places.
-OCTET_DEVICE void put_slice(uint8_t* to, int row, int quad, const Slice& slice) {
-#pragma unroll
-  for (int pair = 0; pair < kPairs; ++pair)
-    *reinterpret_cast<uint32_t*>(to + row * 128 + ((pair ^ (row & 7)) << 4) + quad * 4) = slice.pair(pair);
-}
-
-// kTiles * 8 rows of one head on their way from memory to shared memory, zeros past the last token.
-struct Rows {
-  static constexpr int kSteps = (kTiles + 3) / 4;
-  Slice slices[kSteps];
-
-  OCTET_DEVICE void load(const IN* from, int64_t stride) {
-#pragma unroll
-    for (int i = 0; i < kSteps; ++i) {
-      const int row = i * 32 + threadIdx.x / 4;
-      slices[i].load(from + row * stride + threadIdx.x % 4 * 16, row < TOKENS);
-    }
-  }
-  OCTET_DEVICE void store(uint8_t* to) const {
-#pragma unroll
-    for (int i = 0; i < kSteps; ++i) {
-      const int row = i * 32 + threadIdx.x / 4;
-      if (row < kTiles * 8) put_slice(to, row, threadIdx.x % 4, slices[i]);
-    }
-  }
-};
-
-// Rows `row` and row + 8: a lane's part of 16 queries.
-struct Query {
-  Slice rows[2];
-
-  OCTET_DEVICE void load(const IN* from, int64_t stride, int row) {
-    from += row * stride + quad_of(thread()) * 16;
-    rows[0].load(from, row < TOKENS);
-    rows[1].load(from + 8 * stride, row + 8 < TOKENS);
-  }
-  OCTET_DEVICE void store(uint8_t* to, int row) const {
-    for (int r = 0; r < 2; ++r) put_slice(to, row + 8 * r, quad_of(thread()), rows[r]);
-  }
-  OCTET_DEVICE void operand(uint32_t (&a)[4], int k) const {
-    for (int i = 0; i < 4; ++i) a[i] = rows[i & 1].pair(2 * k + (i >> 1));
-  }
-};
 
 OCTET_DEVICE float quad_max(float x) {
   x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
@@ -105,12 +24,12 @@ OCTET_DEVICE float quad_sum(float x) {
   return x + __shfl_xor_sync(~0u, x, 2);
 }
 OCTET_DEVICE bool visible(int key, int row) { return key < TOKENS && (!CAUSAL || key <= row); }
-// What p is multiplied by before it is rounded, and out after the product.
-OCTET_DEVICE float factor_of(const AttentionParams& p, float sum) { return QUANTIZE_P ? p.inv_p_scale * reciprocal_approx(sum) : 1.0f; }
-OCTET_DEVICE float last_of(const AttentionParams& p, float sum) { return QUANTIZE_P ? p.out_scale : p.out_scale * reciprocal_approx(sum); }
+// What exponentials are multiplied by before they are rounded.
+OCTET_DEVICE float factor_of(const AttentionParams& p, float sum) { return p.inv_p_scale * reciprocal_approx(sum); }
 
 // kCount values as neighbours in memory.
-template <int kCount> OCTET_DEVICE void store_values(OUT* to, const float (&x)[kCount]) {
+template <int kCount>
+OCTET_DEVICE void store_values(OUT* to, const float (&x)[kCount]) {
   constexpr int kWords = kCount * int(sizeof(OUT)) / 4, kEach = kCount / kWords;
   uint32_t words[kWords];
 #pragma unroll
@@ -131,17 +50,16 @@ template <int kCount> OCTET_DEVICE void store_values(OUT* to, const float (&x)[k
   }
 }
 
-OCTET_DEVICE int row_in_block() { return warp_of(thread()) * 16 + group_of(thread()); }
-
 // 64 queries from `first` on (16 of them this warp's) with the first kCount tiles of keys.
-template <int kCount> struct Block {
+template <int kCount>
+struct Block {
   // Tiles of the warpgroup's products (an odd one goes by mma.sync), and of the first of two; groups of 16 keys.
   static constexpr int kWide = kCount & ~1, kHalf = kWide > 16 ? (kWide / 2 + 1) & ~1 : kWide, kWideGroups = kWide / 2;
   float s[kCount * 4];
   float most[4] = {minus_infinity(), minus_infinity(), minus_infinity(), minus_infinity()}, sums[4] = {0, 0, 0, 0};  // two chains a row
   int first, last_tile;  // row of the block; tile of keys that this warp's rows see
 
-  OCTET_DEVICE explicit Block(int first) : first(first), last_tile(CAUSAL ? (first >> 3) + warp_of(thread()) * 2 + 1 : kCount) {}
+  OCTET_DEVICE explicit Block(int first) : first(first), last_tile(CAUSAL ? (first >> 3) + warp_id() * 2 + 1 : kCount) {}
   OCTET_DEVICE int row() const { return first + row_in_block(); }  // and row() + 8 are this lane's
 
   OCTET_DEVICE void score(uint32_t shared) {
@@ -160,14 +78,15 @@ template <int kCount> struct Block {
 #pragma unroll
     for (int r = 0; r < 2; ++r) most[r] = quad_max(fmaxf(most[r], most[r + 2]));
   }
-  template <int kFrom, int kTo> OCTET_DEVICE void multiply_keys(uint32_t shared) {
+  template <int kFrom, int kTo>
+  OCTET_DEVICE void multiply_keys(uint32_t shared) {
     const uint64_t queries = matrix_descriptor(shared + kQueriesAt), keys = matrix_descriptor(shared + kFrom * 1024);
 #pragma unroll
     for (int k = 0; k < 4; ++k) multiply_rows<kBf16, (kTo - kFrom) * 8, kFrom * 4>(s, queries + 2 * k, keys + 2 * k, k > 0);
     commit_products();
   }
   OCTET_DEVICE void multiply_last_keys(uint32_t shared) {
-    const int lane = lane_of(thread()), warp = warp_of(thread());
+    const int lane = lane_id(), warp = warp_id();
     float c[4] = {};
 #pragma unroll
     for (int k = 0; k < 4; k += 2) {
@@ -183,8 +102,9 @@ template <int kCount> struct Block {
 #pragma unroll
     for (int e = 0; e < 4; ++e) s[4 * kWide + e] = c[e];
   }
-  template <int kFrom, int kTo> OCTET_DEVICE void take_maxima() {
-    const int quad = quad_of(thread()), first_row = CAUSAL ? row() : 0;
+  template <int kFrom, int kTo>
+  OCTET_DEVICE void take_maxima() {
+    const int quad = quad_id(), first_row = CAUSAL ? row() : 0;
 #pragma unroll
     for (int j = kFrom; j < kTo; ++j)
 #pragma unroll
@@ -196,30 +116,24 @@ template <int kCount> struct Block {
         m = fmaxf(m, s[4 * j + e]);
       }
   }
-  // Of a tile's elements of row r, in place.
-  OCTET_DEVICE void exponentials(int tile, int r, float scale) {
-    const bool seen = !CAUSAL || tile <= last_tile;
+  OCTET_DEVICE void exponentials(float scale) {
 #pragma unroll
-    for (int e = 2 * r; e < 2 * r + 2; ++e) {
-      float& x = s[4 * tile + e];
-      x = seen && 8 * tile + (e & 1) < TOKENS ? exp2_approx(fmaf(x, scale, -most[r] * scale)) : 0.0f;
-      sums[e] += x;
+    for (int j = 0; j < kCount; ++j) {
+      const bool seen = !CAUSAL || j <= last_tile;
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        float& x = s[4 * j + e];
+        x = seen && 8 * j + (e & 1) < TOKENS ? exp2_approx(fmaf(x, scale, -most[e >> 1] * scale)) : 0.0f;
+        sums[e] += x;
+      }
     }
   }
-  // Rounded probabilities need the sum of the row first; others are divided by it at the end.
-  OCTET_DEVICE void all_exponentials(float scale) {
-#pragma unroll
-    for (int j = 0; j < kCount; ++j)
-#pragma unroll
-      for (int r = 0; r < 2; ++r) exponentials(j, r, scale);
-  }
   OCTET_DEVICE float sum(int r) const { return quad_sum(sums[2 * r] + sums[2 * r + 1]); }
-  OCTET_DEVICE uint32_t probabilities(int tile, int r, float factor) {
-    if constexpr (!QUANTIZE_P) exponentials(tile, r, factor);
-    const float x = s[4 * tile + 2 * r], y = s[4 * tile + 2 * r + 1];
-    return QUANTIZE_P ? pack_probabilities(x * factor, y * factor) : pack_probabilities(x, y);
+  OCTET_DEVICE uint32_t probabilities(int tile, int r, float factor) const {
+    return pack_probabilities(s[4 * tile + 2 * r] * factor, s[4 * tile + 2 * r + 1] * factor);
   }
-  template <int kPart> OCTET_DEVICE void multiply_values(float (&out)[32], const float (&factor)[2], uint32_t shared) {
+  template <int kPart>
+  OCTET_DEVICE void multiply_values(float (&out)[32], const float (&factor)[2], uint32_t shared) {
     constexpr int kFrom = kWideGroups * kPart / PARTS, kTo = kWideGroups * (kPart + 1) / PARTS;
     if constexpr (kTo > kFrom) {
       uint32_t p[kTo - kFrom][4];
@@ -236,9 +150,9 @@ template <int kCount> struct Block {
     if constexpr (kPart + 1 < PARTS) multiply_values<kPart + 1>(out, factor, shared);
   }
   // The odd tile: 8 keys.
-  OCTET_DEVICE void multiply_last_values(float (&out)[32], const float (&factor)[2], uint32_t shared) {
-    const int lane = lane_of(thread());
-    const uint32_t p[4] = {probabilities(kWide, 0, factor[0]), probabilities(kWide, 1, factor[1]), 0, 0};
+  OCTET_DEVICE void multiply_last_values(float (&out)[32], const uint32_t (&last)[2], uint32_t shared) {
+    const int lane = lane_id();
+    const uint32_t p[4] = {last[0], last[1], 0, 0};
 #pragma unroll
     for (int d = 0; d < 8; d += 4) {
       uint32_t b[4];
@@ -258,13 +172,12 @@ struct Head {
   OUT* out;
   uint8_t* shared;
 
-  OCTET_DEVICE void load_query(Query& query, int first) const {
-    query.load(q, p.q_stride, first + (kTail && first == kBlocks * 64 ? group_of(thread()) : row_in_block()));
-  }
+  OCTET_DEVICE void load_query(Query& query, int first) const { query.load(q, p.q_stride, first + row_in_block()); }
   OCTET_DEVICE OUT* row_of(int row) const { return out + int64_t(row) * (HEADS * HEAD_DIM); }
 
-  // Queries from `first` on; then `query` holds those of the next block, or of the tail.
-  template <int kCount> OCTET_DEVICE void attend(int first, Query& query) const {
+  // Queries from `first` on; then `query` holds those of the next block, or of the tail (in the first warp).
+  template <int kCount>
+  OCTET_DEVICE void attend(int first, Query& query) const {
     using Here = Block<kCount>;
     const uint32_t at = shared_address(shared);
     query.store(shared + kQueriesAt, row_in_block());
@@ -273,24 +186,24 @@ struct Head {
     Here block(first);
     block.score(at);
     __syncthreads();  // the queries have been read
-    float out[32], factor[2] = {p.scale, p.scale};  // of p before it is rounded, or of scores
-    if constexpr (QUANTIZE_P) {
-      block.all_exponentials(p.scale);
-      for (int r = 0; r < 2; ++r) factor[r] = factor_of(p, block.sum(r));
-    }
+    block.exponentials(p.scale);
+    const float factor[2] = {factor_of(p, block.sum(0)), factor_of(p, block.sum(1))};
+    uint32_t last_probabilities[2];
+    if constexpr (kCount > Here::kWide)
+      for (int r = 0; r < 2; ++r) last_probabilities[r] = block.probabilities(Here::kWide, r, factor[r]);
+    float out[32];
     block.template multiply_values<0>(out, factor, at);
     load_query(query, first + 64);
     wait_for_products<0>();
     products_done<0, 32>(out);
-    if constexpr (kCount > Here::kWide) block.multiply_last_values(out, factor, at);
+    if constexpr (kCount > Here::kWide) block.multiply_last_values(out, last_probabilities, at);
     const int row = block.row();
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       float x[16];
-      const float last = QUANTIZE_P ? p.out_scale : last_of(p, block.sum(r));
 #pragma unroll
-      for (int i = 0; i < 16; ++i) x[i] = out[4 * (i / 2) + 2 * r + i % 2] * last;
-      if (row + 8 * r < TOKENS) store_values(row_of(row + 8 * r) + quad_of(thread()) * 16, x);
+      for (int i = 0; i < 16; ++i) x[i] = out[4 * (i / 2) + 2 * r + i % 2] * p.out_scale;
+      if (row + 8 * r < TOKENS) store_values(row_of(row + 8 * r) + quad_id() * 16, x);
     }
   }
 };
@@ -305,21 +218,24 @@ struct Tail {
   float s[kMine][8];
 
   OCTET_DEVICE explicit Tail(const Head& h)
-      : h(h), shared(h.shared), at(shared_address(h.shared)), lane(lane_of(thread())), warp(warp_of(thread())), group(group_of(thread())), quad(quad_of(thread())) {}
+      : h(h), shared(h.shared), at(shared_address(h.shared)), lane(lane_id()), warp(warp_id()), group(group_id()), quad(quad_id()) {}
 
-  OCTET_DEVICE float* slot(int from, int of_warp, int r) const { return reinterpret_cast<float*>(shared + from) + of_warp * 16 + group + 8 * r; }
+  OCTET_DEVICE float* slot(int from, int of_warp, int r) const {
+    return reinterpret_cast<float*>(shared + from) + of_warp * 16 + group + 8 * r;
+  }
   // The four warps' values of a row, joined by `join`.
-  template <class Join> OCTET_DEVICE void exchange(float (&x)[2], int from, Join join) const {
+  template <class Join>
+  OCTET_DEVICE void exchange(float (&x)[2], int from, Join join) const {
     for (int r = 0; r < kRows; ++r)
       if (quad == 0) *slot(from, warp, r) = x[r];
     __syncthreads();
     for (int r = 0; r < kRows; ++r) x[r] = join(join(*slot(from, 0, r), *slot(from, 1, r)), join(*slot(from, 2, r), *slot(from, 3, r)));
   }
 
-  OCTET_DEVICE void score(const Query& query) {
+  OCTET_DEVICE void score() {
     uint32_t q[4][4];
 #pragma unroll
-    for (int k = 0; k < 4; ++k) query.operand(q[k], k);
+    for (int k = 0; k < 4; ++k) load_matrices(q[k], at + kQueriesAt + (lane & 15) * 128 + (((2 * k + (lane >> 4)) ^ (lane & 7)) << 4));
 #pragma unroll
     for (int i = 0; i < kMine; ++i) {
       const int sixteen = warp + 4 * i, row = sixteen * 16 + (lane >> 4) * 8 + (lane & 7);
@@ -396,34 +312,40 @@ struct Tail {
   }
   OCTET_DEVICE void attend(const Query& query) {
     float sum[2], out[2][4] = {};
-    score(query);
+    query.store(shared + kQueriesAt, row_in_block());
+    __syncthreads();
+    score();
     exponentials(sum);
     share_probabilities(sum);
     multiply_values(out);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
-      const float last = last_of(h.p, sum[r]);
-      const float x[4] = {out[0][2 * r] * last, out[0][2 * r + 1] * last, out[1][2 * r] * last, out[1][2 * r + 1] * last};
+      float x[4];
+      for (int i = 0; i < 4; ++i) x[i] = out[i >> 1][2 * r + (i & 1)] * h.p.out_scale;
       if (group + 8 * r < kTail) store_values(h.row_of(kFirst + group + 8 * r) + quad * 16 + warp * 4, x);
     }
   }
 };
 
-// The blocks of 64 queries from kBlock on. Causal ones differ in their keys; others are one loop.
-template <int kBlock> OCTET_DEVICE void attend_blocks(const Head& h, Query& query) {
+// The blocks of 64 queries in [begin, end). Causal ones differ in their keys: code for each, from kBlock on; others are one loop.
+template <int kBlock>
+OCTET_DEVICE void attend_blocks(const Head& h, Query& query, int begin, int end) {
   if constexpr (!CAUSAL) {
 #pragma unroll 1
-    for (int block = 0; block < kBlocks; ++block) h.attend<kTiles>(block * 64, query);
+    for (int block = begin; block < end; ++block) h.attend<kTiles>(block * 64, query);
   } else if constexpr (kBlock < kBlocks) {
-    h.attend<(8 * kBlock + 8 < kTiles ? 8 * kBlock + 8 : kTiles)>(kBlock * 64, query);
-    attend_blocks<kBlock + 1>(h, query);
+    if (begin <= kBlock && kBlock < end) h.attend<(8 * kBlock + 8 < kTiles ? 8 * kBlock + 8 : kTiles)>(kBlock * 64, query);
+    attend_blocks<kBlock + 1>(h, query, begin, end);
   }
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor) attention_wgmma(const __grid_constant__ AttentionParams p) {
+extern "C" __global__ void __launch_bounds__(kThreads, BLOCKS_PER_SM) attention_wgmma(const __grid_constant__ AttentionParams p) {
   extern __shared__ __align__(1024) uint8_t shared[];
-  const int head = blockIdx.x % HEADS;
-  const int64_t token = int64_t(blockIdx.x / HEADS) * TOKENS;
+  // The first p.whole thread blocks take a head each; the others share one among p.parts.
+  const int split = int(blockIdx.x) - p.whole, parts = split < 0 ? 1 : p.parts, part = split < 0 ? 0 : split % parts;
+  const int item = split < 0 ? int(blockIdx.x) : p.whole + split / parts, head = item % HEADS;
+  const int begin = kBlocks * part / parts, end = kBlocks * (part + 1) / parts;
+  const int64_t token = int64_t(item / HEADS) * TOKENS;
   const Head h{p, p.q + token * p.q_stride + head * HEAD_DIM, p.out + (token * HEADS + head) * HEAD_DIM, shared};
 
   wait_for_predecessor();
@@ -432,13 +354,13 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
     Rows keys, values;
     keys.load(p.k + token * p.k_stride + head * HEAD_DIM, p.k_stride);
     values.load(p.v + token * p.v_stride + head * HEAD_DIM, p.v_stride);
-    h.load_query(query, 0);
+    h.load_query(query, begin * 64);
     keys.store(shared);
     values.store(shared + kValuesAt);
   }
   let_successor_start();
-  attend_blocks<0>(h, query);
-  if constexpr (kTail > 0) {
+  attend_blocks<0>(h, query, begin, end);
+  if (kTail > 0 && end == kBlocks) {
     Tail tail(h);
     tail.attend(query);
   }

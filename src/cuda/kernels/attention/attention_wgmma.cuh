@@ -10,6 +10,7 @@ OCTET_DEVICE uint64_t matrix_descriptor(uint32_t shared) {
   return uint64_t((shared & 0x3ffffu) >> 4) | (64ull << 16) | (64ull << 32) | (1ull << 62);
 }
 
+// clang-format off
 #define OCTET_EIGHT(i)                                                                                                                  \
   "+f"(d[kAt + i]), "+f"(d[kAt + i + 1]), "+f"(d[kAt + i + 2]), "+f"(d[kAt + i + 3]), "+f"(d[kAt + i + 4]), "+f"(d[kAt + i + 5]),     \
       "+f"(d[kAt + i + 6]), "+f"(d[kAt + i + 7])
@@ -55,8 +56,10 @@ OCTET_DEVICE void multiply_rows(float (&d)[kSize], uint64_t a, uint64_t b, bool 
   asm volatile("{ .reg .pred p; setp.ne.b32 p, %37, 0; wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" OCTET_LIST32      \
                "}, {%32, %33, %34, %35}, %36, p, 1, 1, 1; }"                                                                              \
                : OCTET_REGISTERS32 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(int(accumulate)))
+// clang-format on
 // d (+)= the 16 columns of a (m16n8k16 operands, one a warp) times 16 rows of 64 of b.
-template <bool kBf16> OCTET_DEVICE void multiply_columns(float (&d)[32], const uint32_t (&a)[4], uint64_t b, bool accumulate) {
+template <bool kBf16>
+OCTET_DEVICE void multiply_columns(float (&d)[32], const uint32_t (&a)[4], uint64_t b, bool accumulate) {
   constexpr int kAt = 0;
   if constexpr (kBf16) OCTET_VALUES("bf16");
   else OCTET_VALUES("f16");
@@ -64,9 +67,13 @@ template <bool kBf16> OCTET_DEVICE void multiply_columns(float (&d)[32], const u
 OCTET_DEVICE void fence_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 OCTET_DEVICE void commit_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 // Until at most kPending committed groups are under way.
-template <int kPending> OCTET_DEVICE void wait_for_products() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory"); }
+template <int kPending>
+OCTET_DEVICE void wait_for_products() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
 // The compiler knows nothing of wait_for_products: this keeps the use of d[kFrom, kTo) below it.
-template <int kFrom, int kTo, int kSize> OCTET_DEVICE void products_done(float (&d)[kSize]) {
+template <int kFrom, int kTo, int kSize>
+OCTET_DEVICE void products_done(float (&d)[kSize]) {
 #pragma unroll
   for (int i = kFrom; i < kTo; ++i) asm volatile("" : "+f"(d[i])::"memory");
 }
