@@ -18,7 +18,7 @@ struct StepChoice {
   std::string kernel;                            // "gemm_e4m3_e4m3_bf16_amx"
   std::string problem;                           // plan::problem_of at the prepared batch
   std::vector<std::string> refused;              // "gemm_..._avx512bf16: this CPU has no avx512_bf16", best row first
-  Accumulation accumulation;                     // what its sums lose, for judging it
+  Accumulation accumulation = {};                // what its sums lose, for judging it
 };
 
 // Called around each step of a run, for profiles and comparisons. `nanoseconds` is the step's own time.
