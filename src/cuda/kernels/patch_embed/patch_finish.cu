@@ -10,30 +10,45 @@ struct Params {
 };
 
 constexpr int kWarps = 4, kItems = 4, kPatches = TOKENS - CLASS;
+// A lane takes kQuads times 4 columns at once: the 16 bytes of neighbours lie together, so that every 32-byte sector is asked for once.
+constexpr int kQuad = 4, kQuads = 2;
 
 // What is added to the sums at column c: once for all items.
 OCTET_DEVICE float added(const Params& p, int token, int c) {
   return (CLASS && token == 0 ? p.class_token[c] : p.bias[c]) + p.position[int64_t(token) * COLS + c];
 }
+OCTET_DEVICE float4 sum(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
+OCTET_DEVICE float4 load_quad(const float* from) {
+  const uint4 v = load_once(from);
+  return make_float4(__uint_as_float(v.x), __uint_as_float(v.y), __uint_as_float(v.z), __uint_as_float(v.w));
+}
+OCTET_DEVICE void store_quad(OUT* to, float4 v) {
+  if constexpr (is_same<OUT, float>) *reinterpret_cast<float4*>(to) = v;
+  else if constexpr (is_same<OUT, f16>) *reinterpret_cast<uint2*>(to) = make_uint2(f32_to_f16x2(v.x, v.y), f32_to_f16x2(v.z, v.w));
+  else *reinterpret_cast<uint2*>(to) = make_uint2(f32_to_bf16x2(v.x, v.y), f32_to_bf16x2(v.z, v.w));
+}
 
-OCTET_DEVICE void finish_vectors(const Params& p, int token, int64_t first) {
-  for (int c = int(threadIdx.x % 32) * kVector; c < COLS; c += 32 * kVector) {
-    Packed<float> packed[kItems];
-    const bool patch = !CLASS || token > 0;
+OCTET_DEVICE void finish_quads(const Params& p, int token, int64_t first) {
+  const bool patch = !CLASS || token > 0;
+  const float *const base = patch ? p.bias : p.class_token, *const position = p.position + int64_t(token) * COLS;
+  for (int start = int(threadIdx.x % 32) * kQuad; start < COLS; start += 32 * kQuad * kQuads) {
+    float4 v[kItems][kQuads];
 #pragma unroll
     for (int i = 0; i < kItems; ++i)
-      if (patch && first + i < p.batch) packed[i] = Packed<float>::load(p.sums + ((first + i) * kPatches + token - CLASS) * COLS + c);
-    float base[kVector], position[kVector];
-    load_shared((patch ? p.bias : p.class_token) + c, base);
-    load_shared(p.position + int64_t(token) * COLS + c, position);
-    for (int e = 0; e < kVector; ++e) base[e] += position[e];
 #pragma unroll
-    for (int i = 0; i < kItems; ++i) {
-      if (first + i >= p.batch) continue;
-      float v[kVector] = {};
-      if (patch) packed[i].decode(v);
-      for (int e = 0; e < kVector; ++e) v[e] += base[e];
-      Packed<OUT>::encode(v).store(p.y + ((first + i) * TOKENS + token) * COLS + c);
+      for (int q = 0; q < kQuads; ++q) {
+        const int c = start + q * 32 * kQuad;
+        v[i][q] = make_float4(0, 0, 0, 0);
+        if (patch && c < COLS && first + i < p.batch) v[i][q] = load_quad(p.sums + ((first + i) * kPatches + token - CLASS) * COLS + c);
+      }
+#pragma unroll
+    for (int q = 0; q < kQuads; ++q) {
+      const int c = start + q * 32 * kQuad;
+      if (c >= COLS) continue;
+      const float4 add = sum(*reinterpret_cast<const float4*>(base + c), *reinterpret_cast<const float4*>(position + c));
+#pragma unroll
+      for (int i = 0; i < kItems; ++i)
+        if (first + i < p.batch) store_quad(p.y + ((first + i) * TOKENS + token) * COLS + c, sum(v[i][q], add));
     }
   }
 }
@@ -46,11 +61,12 @@ OCTET_DEVICE void finish_elements(const Params& p, int token, int64_t first) {
     }
 }
 
+// The last items first: the GEMM wrote their sums last, the L2 cache still holds them.
 extern "C" __global__ void __launch_bounds__(32 * kWarps) patch_finish(const __grid_constant__ Params p) {
-  const int64_t task = int64_t(blockIdx.x) * kWarps + threadIdx.x / 32, first = task / TOKENS * kItems;
+  const int64_t task = int64_t(gridDim.x - 1 - blockIdx.x) * kWarps + threadIdx.x / 32, first = task / TOKENS * kItems;
   wait_for_predecessor();
   let_successor_start();
   if (first >= p.batch) return;
-  if constexpr (COLS % kVector == 0) finish_vectors(p, int(task % TOKENS), first);
+  if constexpr (COLS % kQuad == 0) finish_quads(p, int(task % TOKENS), first);
   else finish_elements(p, int(task % TOKENS), first);
 }
