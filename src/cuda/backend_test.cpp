@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "cuda/device.h"
 #include "cuda/testing.h"
@@ -105,6 +106,23 @@ TEST_F(CudaBackendTest, StepByStepIsARun) {
     const auto output = context->buffer(plan->outputs[i].buffer, 2);
     EXPECT_EQ(std::memcmp(output.data(), items.out[i].data(), output.size()), 0) << plan->outputs[i].name;
   }
+}
+
+TEST_F(CudaBackendTest, SessionsRunConcurrently) {
+  const auto plan = std::make_shared<plan::Plan>(plan::testing::text_plan());
+  const auto executable = backend->prepare(plan, {});
+  Items expected(*plan, 3);
+  executable->new_context()->run(3, expected.inputs, expected.outputs, nullptr);
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      const auto context = executable->new_context();
+      for (int i = 0; i < 20; ++i) {
+        Items items(*plan, 3);
+        context->run(3, items.inputs, items.outputs, nullptr);
+        EXPECT_EQ(items.out, expected.out);
+      }
+    });
 }
 
 TEST_F(CudaBackendTest, WithoutTransfersOutputsStayOnTheDevice) {

@@ -113,8 +113,10 @@ Function::~Function() {
 void Function::launch(const Launch& launch, const Stream& stream) const {
   const auto& api = driver::api();
   if (launch.shared_bytes > shared_bytes_) {
-    api.function_set(handle_, driver::kMaxDynamicSharedSizeBytes, static_cast<int>(launch.shared_bytes));
-    shared_bytes_ = launch.shared_bytes;
+    const std::lock_guard lock(mutex_);
+    const uint32_t most = std::max(launch.shared_bytes, shared_bytes_.load());
+    api.function_set(handle_, driver::kMaxDynamicSharedSizeBytes, static_cast<int>(most));
+    shared_bytes_ = most;
   }
   driver::LaunchAttribute attributes[2];
   driver::LaunchConfig config{{launch.grid.x, launch.grid.y, launch.grid.z},

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -35,6 +36,7 @@ class Function {
   std::string name_;
   driver::ModuleHandle module_ = nullptr;
   driver::FunctionHandle handle_ = nullptr;
+  mutable std::mutex mutex_;
   mutable std::atomic<uint32_t> shared_bytes_{48 << 10};  // what launches may ask for so far
 };
 
