@@ -15,17 +15,24 @@ inline double unit_of(double most, int bits) {
   return power * std::bit_cast<double>(static_cast<uint64_t>(1023 - (bits - 1)) << 52);
 }
 
+// A kernel's sums since the last restart lie within [value - below, value + above].
 struct Sums {
-  double value[kLanes] = {}, error[kLanes] = {};  // since the last restart
+  double value[kLanes] = {}, below[kLanes] = {}, above[kLanes] = {};
+  double most(int64_t c) const { return std::fabs(value[c]) + std::max(below[c], above[c]); }
+  // The sum is cut off at `unit`: towards zero, on either side if its sign is not known.
+  void cut(int64_t c, double unit) {
+    const bool positive = value[c] + above[c] > 0, negative = value[c] - below[c] < 0;
+    below[c] += positive ? unit : 0;
+    above[c] += negative ? unit : 0;
+  }
 };
 
 // One instruction: products [begin, end).
 template <class T>
 __attribute__((always_inline)) inline void add(int bits, int64_t begin, int64_t end, int64_t lanes, const double* s, const T* x,
                                                int64_t stride, Sums& sums) {
-  double most[kLanes], part[kLanes] = {}, unit[kLanes], inverse[kLanes], lossy[kLanes];
-  for (int64_t c = 0; c < lanes; ++c) most[c] = std::fabs(sums.value[c]) + sums.error[c];
-  for (int64_t c = 0; c < lanes; ++c) lossy[c] = most[c] > 0 ? 1 : 0;  // the sum itself
+  double most[kLanes], part[kLanes] = {}, unit[kLanes], inverse[kLanes], lost_above[kLanes] = {}, lost_below[kLanes] = {};
+  for (int64_t c = 0; c < lanes; ++c) most[c] = sums.most(c);
   for (int64_t i = begin; i < end; ++i)
     for (int64_t c = 0; c < lanes; ++c) {
       const double product = s[i] * static_cast<double>(x[i * stride + c]);
@@ -37,19 +44,28 @@ __attribute__((always_inline)) inline void add(int bits, int64_t begin, int64_t 
   for (int64_t i = begin; i < end; ++i)
     for (int64_t c = 0; c < lanes; ++c) {
       const double units = s[i] * static_cast<double>(x[i * stride + c]) * inverse[c];  // exact: powers of two
-      lossy[c] += units == std::floor(units) ? 0 : 1;
+      const double rest = units - std::trunc(units);
+      lost_below[c] += std::max(rest, 0.0);
+      lost_above[c] -= std::min(rest, 0.0);
     }
-  for (int64_t c = 0; c < lanes; ++c) sums.value[c] += part[c];
-  for (int64_t c = 0; c < lanes; ++c) sums.error[c] += lossy[c] * unit[c];
+  for (int64_t c = 0; c < lanes; ++c) {
+    sums.cut(c, unit[c]);
+    sums.value[c] += part[c];
+    sums.below[c] += lost_below[c] * unit[c];
+    sums.above[c] += lost_above[c] * unit[c];
+  }
 }
 
 template <class T>
 __attribute__((always_inline)) inline void bounds_of_lanes(const Accumulation& how, int64_t k, int64_t lanes, const double* s, const T* x,
                                                            int64_t stride, double* bounds) {
   Sums sums;
-  std::fill_n(bounds, lanes, 0.0);
+  double below[kLanes] = {}, above[kLanes] = {};
   const auto close = [&] {  // the sum is brought to its own exponent, and cut off there
-    for (int64_t c = 0; c < lanes; ++c) bounds[c] += sums.error[c] + unit_of(std::fabs(sums.value[c]) + sums.error[c], how.bits);
+    for (int64_t c = 0; c < lanes; ++c) {
+      sums.cut(c, unit_of(sums.most(c), how.bits));
+      below[c] += sums.below[c], above[c] += sums.above[c];
+    }
     sums = {};
   };
   for (int64_t begin = 0; begin < k; begin += how.terms) {
@@ -57,6 +73,7 @@ __attribute__((always_inline)) inline void bounds_of_lanes(const Accumulation& h
     add(how.bits, begin, std::min(begin + how.terms, k), lanes, s, x, stride, sums);
   }
   close();
+  for (int64_t c = 0; c < lanes; ++c) bounds[c] = std::max(below[c], above[c]);
 }
 
 // Compiled for several instruction sets, chosen at start.

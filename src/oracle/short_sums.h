@@ -1,7 +1,8 @@
 // How far sums that keep few bits stray from the exact ones (numeric/accumulation.h): the FP8 path of tensor cores. Derived for each
 // sum from its own products, nothing tuned: an instruction aligns its products and the sum to the largest of them, 2^e <= it; what
-// lies below 2^(e - bits + 1) is cut off. A product that fits above that loses nothing, any other and the sum itself less than that
-// unit. The largest is taken with the sum's error so far, so that a kernel's unit is never above the bound's.
+// lies below 2^(e - bits + 1) is cut off, which moves a positive product down and a negative one up by a known remainder, and the sum by
+// less than that unit. The largest is taken with the sum's error so far, so that a kernel's unit is never above the bound's, and
+// neither are its remainders: it divides the bound's.
 #pragma once
 #include <cstdint>
 

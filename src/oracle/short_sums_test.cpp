@@ -11,17 +11,11 @@
 namespace octet::oracle {
 namespace {
 
-enum class Cut { kTowardsZero, kDown, kUp };
-
-double cut(double value, double unit, Cut way) {
-  if (unit == 0) return value;
-  const double units = value / unit;
-  return unit * (way == Cut::kTowardsZero ? std::trunc(units) : way == Cut::kDown ? std::floor(units) : std::ceil(units));
-}
+double cut(double value, double unit) { return unit == 0 ? value : unit * std::trunc(value / unit); }
 double unit_at(double most, int bits) { return most == 0 ? 0 : std::ldexp(1.0, std::ilogb(most) - bits + 1); }
 
 // The sum as such hardware makes it.
-double emulate(const Accumulation& how, const std::vector<double>& products, Cut way) {
+double emulate(const Accumulation& how, const std::vector<double>& products) {
   double total = 0, sum = 0;
   for (size_t begin = 0; begin < products.size(); begin += static_cast<size_t>(how.terms)) {
     if (how.restart > 0 && begin > 0 && begin % static_cast<size_t>(how.restart) == 0) total += std::exchange(sum, 0);
@@ -29,9 +23,9 @@ double emulate(const Accumulation& how, const std::vector<double>& products, Cut
     double most = std::abs(sum);
     for (size_t i = begin; i < end; ++i) most = std::max(most, std::abs(products[i]));
     const double unit = unit_at(most, how.bits);
-    double aligned = cut(sum, unit, way);
-    for (size_t i = begin; i < end; ++i) aligned += cut(products[i], unit, way);
-    sum = cut(aligned, unit_at(std::abs(aligned), how.bits), way);
+    double aligned = cut(sum, unit);
+    for (size_t i = begin; i < end; ++i) aligned += cut(products[i], unit);
+    sum = cut(aligned, unit_at(std::abs(aligned), how.bits));
   }
   return total + sum;
 }
@@ -46,7 +40,7 @@ struct Operands {
   std::vector<double> s, x;
 };
 
-TEST(ShortSums, HoldHoweverBitsAreCut) {
+TEST(ShortSums, HoldWhatSuchHardwareGives) {
   uint32_t seed = 0;
   for (const Accumulation& how : {kFp8TensorCore, Accumulation{14, 32, 128}, Accumulation{14, 16, 0}, Accumulation{10, 32, 0}})
     for (const int64_t k : {1, 31, 32, 33, 300, 1024})
@@ -60,8 +54,7 @@ TEST(ShortSums, HoldHoweverBitsAreCut) {
           double exact = 0;
           for (int64_t i = 0; i < k; ++i)
             exact += products.emplace_back(o.s[static_cast<size_t>(i)] * o.x[static_cast<size_t>(i * lanes + lane)]);
-          for (const Cut way : {Cut::kTowardsZero, Cut::kDown, Cut::kUp})
-            ASSERT_LE(std::abs(emulate(how, products, way) - exact), bounds[static_cast<size_t>(lane)]) << k << " seed " << seed;
+          ASSERT_LE(std::abs(emulate(how, products) - exact), bounds[static_cast<size_t>(lane)]) << k << " seed " << seed;
         }
       }
 }
@@ -90,7 +83,7 @@ TEST(ShortSums, AreSmallBesideTheSums) {
     square += sum * sum / lanes;
     most = std::max(most, bounds[static_cast<size_t>(lane)]);
   }
-  EXPECT_LT(most, 0.1 * std::sqrt(square));
+  EXPECT_LT(most, 0.05 * std::sqrt(square));
   std::printf("largest bound over the sums' deviation: %.4f\n", most / std::sqrt(square));
 }
 
