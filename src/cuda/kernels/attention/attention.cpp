@@ -66,7 +66,7 @@ Refusal accepts_any(const AttentionProblem& p, const Gpu&) {
   if (!known(p.in) || !known(p.out)) return {fmt::format("attention of {} to {}", p.in, p.out)};
   if (p.tokens <= 0 || p.heads <= 0 || p.head_dim <= 0)
     return {fmt::format("attention of {} tokens, {} heads of {}", p.tokens, p.heads, p.head_dim)};
-  if (p.head_dim > 256) return {fmt::format("head_dim {} is more than 256", p.head_dim)};
+  if (p.head_dim > 1024) return {fmt::format("head_dim {} is more than 1024", p.head_dim)};
   return {};
 }
 
