@@ -11,6 +11,12 @@ OCTET_DEVICE uint4 load_once(const void* from) {
   return v;
 }
 
+// One store of 16 or 8 bytes, which a compiler that has the words apart may else split.
+OCTET_DEVICE void store_together(void* to, uint4 v) {
+  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+}
+OCTET_DEVICE void store_together(void* to, uint2 v) { asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(to), "r"(v.x), "r"(v.y) : "memory"); }
+
 // A vector as it lies in memory: aligned to 16 bytes, or to its size where that is less.
 template <class T> struct Packed {
   static constexpr int kWords = kVector * int(sizeof(T)) / 4;

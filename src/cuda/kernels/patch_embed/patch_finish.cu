@@ -24,32 +24,32 @@ OCTET_DEVICE float4 load_quad(const float* from) {
 }
 OCTET_DEVICE void store_quad(OUT* to, float4 v) {
   if constexpr (is_same<OUT, float>) *reinterpret_cast<float4*>(to) = v;
-  else if constexpr (is_same<OUT, f16>) *reinterpret_cast<uint2*>(to) = make_uint2(f32_to_f16x2(v.x, v.y), f32_to_f16x2(v.z, v.w));
-  else *reinterpret_cast<uint2*>(to) = make_uint2(f32_to_bf16x2(v.x, v.y), f32_to_bf16x2(v.z, v.w));
+  else if constexpr (is_same<OUT, f16>) store_together(to, make_uint2(f32_to_f16x2(v.x, v.y), f32_to_f16x2(v.z, v.w)));
+  else store_together(to, make_uint2(f32_to_bf16x2(v.x, v.y), f32_to_bf16x2(v.z, v.w)));
 }
 
 OCTET_DEVICE void finish_quads(const Params& p, int token, int64_t first) {
   const bool patch = !CLASS || token > 0;
   const float *const base = patch ? p.bias : p.class_token, *const position = p.position + int64_t(token) * COLS;
   for (int start = int(threadIdx.x % 32) * kQuad; start < COLS; start += 32 * kQuad * kQuads) {
-    float4 v[kItems][kQuads];
+    float4 v[kItems][kQuads], add[kQuads];
 #pragma unroll
-    for (int i = 0; i < kItems; ++i)
+    for (int q = 0; q < kQuads; ++q) {  // everything that is read is asked for before anything is stored
+      const int c = start + q * 32 * kQuad;
+      add[q] = make_float4(0, 0, 0, 0);
 #pragma unroll
-      for (int q = 0; q < kQuads; ++q) {
-        const int c = start + q * 32 * kQuad;
-        v[i][q] = make_float4(0, 0, 0, 0);
+      for (int i = 0; i < kItems; ++i) {
+        v[i][q] = add[q];
         if (patch && c < COLS && first + i < p.batch) v[i][q] = load_quad(p.sums + ((first + i) * kPatches + token - CLASS) * COLS + c);
       }
+      if (c < COLS) add[q] = sum(*reinterpret_cast<const float4*>(base + c), *reinterpret_cast<const float4*>(position + c));
+    }
 #pragma unroll
-    for (int q = 0; q < kQuads; ++q) {
-      const int c = start + q * 32 * kQuad;
-      if (c >= COLS) continue;
-      const float4 add = sum(*reinterpret_cast<const float4*>(base + c), *reinterpret_cast<const float4*>(position + c));
+    for (int q = 0; q < kQuads; ++q)
 #pragma unroll
       for (int i = 0; i < kItems; ++i)
-        if (first + i < p.batch) store_quad(p.y + ((first + i) * TOKENS + token) * COLS + c, sum(v[i][q], add));
-    }
+        if (start + q * 32 * kQuad < COLS && first + i < p.batch)
+          store_quad(p.y + ((first + i) * TOKENS + token) * COLS + start + q * 32 * kQuad, sum(v[i][q], add[q]));
   }
 }
 

@@ -11,7 +11,7 @@ struct Params {
 
 constexpr int kDown = HEIGHT / PATCH, kAcross = WIDTH / PATCH, kDepth = CHANNELS * PATCH * PATCH;
 constexpr int kPlane = PATCH * WIDTH;  // elements of a band of one channel
-constexpr int kPerCopy = 16 / int(sizeof(IN));
+constexpr int kThreads = 256, kPerCopy = 16 / int(sizeof(IN));
 constexpr bool kPairs = sizeof(IN) == 2 && PATCH % 2 == 0;  // then every pair of elements lies in one word of the band and of a patch
 
 OCTET_DEVICE uint32_t bits_of(f16 x) { return x.bits; }
@@ -40,31 +40,52 @@ OCTET_DEVICE void load_band(const Params& p, IN* band) {
   }
 }
 
-extern "C" __global__ void __launch_bounds__(256) patch_im2col(const __grid_constant__ Params p) {
+// Where one vector of a patch lies in the band: the same for every patch, but for the patch's own place.
+struct Gather {
+  static constexpr int kWords = Packed<IN>::kWords, kPerWord = 4 / int(sizeof(IN));
+  static constexpr bool kWhole = kPairs || sizeof(IN) == 4;
+  int place[kVector];  // of each word, or of each element where they lie apart; -1: padding
+
+  OCTET_DEVICE explicit Gather(int k) {
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) place[i] = k + i < kDepth ? place_of(k + i) : -1;
+  }
+  OCTET_DEVICE void copy(const IN* patch, IN* to) const {
+    uint32_t words[kWords];
+#pragma unroll
+    for (int word = 0; word < kWords; ++word) {
+      const int at = place[word * kPerWord];
+      words[word] = 0;
+      if constexpr (kWhole) {
+        if (at >= 0) words[word] = *reinterpret_cast<const uint32_t*>(patch + at);
+      } else {
+        const int next = place[word * kPerWord + 1];
+        if (at >= 0) words[word] = bits_of(patch[at]);
+        if (next >= 0) words[word] |= bits_of(patch[next]) << 16;
+      }
+    }
+#pragma unroll
+    for (int word = 0; word < kWords; word += 4)
+      store_together(to + word * kPerWord, make_uint4(words[word], words[word + 1], words[word + 2], words[word + 3]));
+  }
+};
+
+extern "C" __global__ void __launch_bounds__(kThreads) patch_im2col(const __grid_constant__ Params p) {
   extern __shared__ uint4 shared[];
   IN* band = reinterpret_cast<IN*>(shared);
   wait_for_predecessor();
   let_successor_start();
   load_band(p, band);
   __syncthreads();
-  constexpr int kVectors = PADDED / kVector;
+  // A thread takes one vector of every kGroups-th patch: it finds out once where that lies.
+  constexpr int kVectors = PADDED / kVector, kTogether = kVectors < kThreads ? kVectors : kThreads, kGroups = kThreads / kTogether;
   IN* out = p.patches + int64_t(blockIdx.x) * kAcross * PADDED;
-  for (int i = int(threadIdx.x); i < kAcross * kVectors; i += int(blockDim.x)) {
-    const int k = i % kVectors * kVector;
-    const IN* patch = band + i / kVectors * PATCH;
-    Packed<IN> v;
-#pragma unroll
-    for (int word = 0; word < Packed<IN>::kWords; ++word) {
-      constexpr int kPerWord = 4 / int(sizeof(IN));
-      const int at = k + word * kPerWord;
-      v.words[word] = 0;
-      if constexpr (kPairs || sizeof(IN) == 4) {
-        if (at < kDepth) v.words[word] = *reinterpret_cast<const uint32_t*>(patch + place_of(at));
-      } else {
-        if (at < kDepth) v.words[word] = bits_of(patch[place_of(at)]);
-        if (at + 1 < kDepth) v.words[word] |= bits_of(patch[place_of(at + 1)]) << 16;
-      }
-    }
-    v.store(out + int64_t(i) * kVector);
+  const int group = int(threadIdx.x) / kTogether;
+  if (group >= kGroups) return;
+  for (int vector = int(threadIdx.x) % kTogether; vector < kVectors; vector += kTogether) {
+    const Gather gather(vector * kVector);
+#pragma unroll 2
+    for (int patch = group; patch < kAcross; patch += kGroups)
+      gather.copy(band + patch * PATCH, out + int64_t(patch) * PADDED + vector * kVector);
   }
 }
