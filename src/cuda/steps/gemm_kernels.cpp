@@ -103,29 +103,58 @@ void GemmKernels::enqueue(const Resident& resident, const Stream& stream, const 
   kernels_[index].enqueue(resident, stream, args);
 }
 
+// Times candidates one after another on operands of its own, which are had only if there is something to measure.
+class GemmKernels::Trial {
+ public:
+  Trial(const GemmKernels& of, const Resident& resident, const Stream& stream, const GemmArgs& args)
+      : of_(of), resident_(resident), stream_(stream), args_(args) {}
+
+  // Infinity for a tile that is not to be used: it cannot be launched here, or gives other bits than the first.
+  double operator()(size_t i) {
+    if (memory_.address() == 0) prepare();
+    try {
+      const double ms = milliseconds(resident_.device, stream_, [&] { of_.kernels_[i].enqueue(resident_, stream_, args_); });
+      const auto result = ends(stream_, args_.out, out_bytes_);
+      if (i == 0) first_ = result;
+      if (result == first_) return ms;
+      refuse(i, "its bits differ from those of " + of_.candidates_[0].name);
+    } catch (const driver::CallError& error) {
+      if (i == 0 || driver::is_sticky(error.result)) throw;
+      refuse(i, error.message());
+    }
+    return std::numeric_limits<double>::infinity();
+  }
+
+ private:
+  void prepare() {
+    const GemmProblem& problem = of_.problem_;
+    const auto bytes = [&](int64_t cols, DType type) { return round_up(static_cast<size_t>(args_.m * cols) * size_of(type), 256); };
+    const size_t a = bytes(problem.k, problem.in);
+    out_bytes_ = bytes(problem.n, problem.out);
+    memory_ = DeviceBytes(resident_.device, a + (problem.residual ? 2 : 1) * out_bytes_, "the buffers for timing GEMM kernels");
+    args_.a = memory_.address(), args_.out = args_.a + a;
+    fill(stream_, problem.in, args_.a, a);
+    if (!problem.residual) return;
+    args_.residual = args_.out + out_bytes_;
+    fill(stream_, problem.out, args_.residual, out_bytes_);
+  }
+  void refuse(size_t i, const std::string& why) const {
+    log(Level::kWarning, "{}: {} is not used: {}", of_.key(args_.m), of_.candidates_[i].name, why);
+  }
+  const GemmKernels& of_;
+  const Resident& resident_;
+  const Stream& stream_;
+  GemmArgs args_;
+  DeviceBytes memory_;
+  size_t out_bytes_ = 0;
+  std::vector<std::byte> first_;
+};
+
 void GemmKernels::tune(const Resident& resident, const Stream& stream, const GemmArgs& args) const {
   if (kernels_.size() < 2 || resident.tuning->knows(key(args.m))) return;
-  const auto bytes = [&](int64_t cols, DType type) { return round_up(static_cast<size_t>(args.m * cols) * size_of(type), 256); };
-  const size_t a = bytes(problem_.k, problem_.in), out = bytes(problem_.n, problem_.out);
   try {
-    DeviceBytes memory;  // had only if there is something to measure
-    GemmArgs mine = args;
-    std::vector<std::byte> first;
-    const auto prepare = [&] {
-      memory = DeviceBytes(resident.device, a + (problem_.residual ? 2 : 1) * out, "timing GEMM kernels");
-      fill(stream, problem_.in, memory.address(), a);
-      if (problem_.residual) fill(stream, problem_.out, memory.address() + a + out, out);
-      mine.a = memory.address(), mine.out = mine.a + a, mine.residual = problem_.residual ? mine.out + out : 0;
-    };
-    resident.tuning->choose(resident.gpu, key(args.m), candidates_, [&](size_t i) {
-      if (memory.address() == 0) prepare();
-      const double ms = milliseconds(resident.device, stream, [&] { kernels_[i].enqueue(resident, stream, mine); });
-      const auto result = ends(stream, mine.out, out);
-      if (i == 0) first = result;
-      if (result == first) return ms;
-      log(Level::kWarning, "{}: {} gives other bits than {}, and is not used", key(args.m), candidates_[i].name, candidates_[0].name);
-      return std::numeric_limits<double>::infinity();
-    });
+    Trial trial(*this, resident, stream, args);
+    resident.tuning->choose(resident.gpu, key(args.m), candidates_, [&](size_t i) { return trial(i); });
   } catch (const Error& error) {
     if (error.code() != Code::kUnsupported) throw;
     log(Level::kWarning, "{} runs untimed as {}: {}", key(args.m), candidates_.front().name, error.message());

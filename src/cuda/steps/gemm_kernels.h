@@ -14,6 +14,7 @@ class GemmKernels {
   std::string name(const Resident& resident, int64_t m) const;
 
  private:
+  class Trial;
   std::string key(int64_t m) const;
   GemmProblem problem_;
   std::vector<Kernel<GemmKernel>> kernels_;
