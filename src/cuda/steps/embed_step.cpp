@@ -1,10 +1,9 @@
 // Token and position embedding, and patch embedding: the first step of a tower.
-#include <cstring>
-
 #include "base/aligned.h"
 #include "cuda/kernels/embed/embed.h"
 #include "cuda/kernels/patch_embed/patch_embed.h"
 #include "cuda/steps/gemm_kernels.h"
+#include "numeric/convert.h"
 
 namespace octet::cuda {
 namespace {
@@ -71,15 +70,18 @@ class PatchEmbedStep : public PreparedStep {
   size_t weight_;
 };
 
-// The weight's rows padded by zeros to `k`, in the pixels' type; SIZE_MAX if a value does not fit.
+// The weight's rows padded by zeros to `k`, in the pixels' type; SIZE_MAX if its values may not fit there. Codes fit every type.
 size_t padded_weight(Preparation& with, const plan::PatchEmbed& op, const PatchEmbedProblem& problem) {
-  const plan::Weight& weight = with.plan.weights.at(op.weight);
-  if (weight.dtype != problem.pixels) return SIZE_MAX;
-  const auto bytes = with.plan.weight_bytes.at(op.weight);
-  const size_t size = size_of(weight.dtype), from = static_cast<size_t>(problem.k()) * size,
-               to = static_cast<size_t>(patch_gemm_k(problem)) * size;
-  std::vector<std::byte> padded(static_cast<size_t>(problem.cols) * to);
-  for (size_t n = 0; n < static_cast<size_t>(problem.cols); ++n) std::memcpy(padded.data() + n * to, bytes.data() + n * from, from);
+  const DType type = with.plan.weights.at(op.weight).dtype;
+  if (type != problem.pixels && type != DType::e4m3) return SIZE_MAX;
+  const std::byte* const bytes = with.plan.weight_bytes.at(op.weight).data();
+  const auto k = static_cast<size_t>(problem.k()), padded_k = static_cast<size_t>(patch_gemm_k(problem));
+  std::vector<std::byte> padded(static_cast<size_t>(problem.cols) * padded_k * size_of(problem.pixels));
+  std::vector<float> row(k);
+  for (size_t n = 0; n < static_cast<size_t>(problem.cols); ++n) {
+    decode_many(type, bytes + n * k * size_of(type), problem.k(), row.data());
+    encode_many(problem.pixels, row.data(), problem.k(), padded.data() + n * padded_k * size_of(problem.pixels));
+  }
   return with.bytes(std::move(padded));
 }
 
