@@ -207,7 +207,7 @@ def parse_arguments():
     parser.add_argument("--device", default="cuda", help="octet's --device")
     parser.add_argument("--batch", default=128, type=int)
     parser.add_argument("--towers", default="image,text", type=lambda text: text.split(","))
-    parser.add_argument("--seconds", default=2.0, type=float, help="of timed runs of an octet engine")
+    parser.add_argument("--seconds", default=0.8, type=float, help="of timed runs of an octet engine: about 20 of the image tower, as many as a peer gets")
     parser.add_argument("--budget-seconds", default=480.0, type=float, help="the whole run ends within this")
     parser.add_argument("--skip-compile", action="store_true", help="no torch.compile peers")
     parser.add_argument("--skip-peers", action="store_true", help="roofs and octet alone")

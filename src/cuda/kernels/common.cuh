@@ -1,5 +1,6 @@
 // What device code shares: integer names, 8- and 16-bit floats by PTX, activations, programmatic dependent launch. No CUDA header.
 #pragma once
+#ifdef __CUDACC_RTC__
 typedef unsigned char uint8_t;
 typedef unsigned short uint16_t;
 typedef unsigned int uint32_t;
@@ -7,8 +8,13 @@ typedef unsigned long long uint64_t;
 typedef signed char int8_t;
 typedef int int32_t;
 typedef long long int64_t;
+#else  // nvcc, when a kernel is studied alone
+#include <cstdint>
+#endif
 
 #define OCTET_DEVICE __device__ __forceinline__
+
+OCTET_DEVICE uint32_t shared_address(const void* pointer) { return uint32_t(__cvta_generic_to_shared(pointer)); }
 
 // Storage types. Programs are specialised with -DIN=e4m3 and the like.
 struct e4m3 { uint8_t bits; };

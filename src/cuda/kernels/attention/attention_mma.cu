@@ -2,7 +2,7 @@
 // warp 16. The keys are walked twice: first for each row's maximum and sum, then for p, which must be divided by its sum before it is
 // rounded to e4m3, and for p * v. Next: attention_wgmma.cu, which keeps whole rows of scores.
 #include "attention.cuh"
-#include "attention_ptx.cuh"
+#include "mma.cuh"
 
 constexpr int kWarps = 4, kThreads = 32 * kWarps, kRows = 16 * kWarps, kKeys = 64;
 constexpr int kDim = (HEAD_DIM + 15) / 16 * 16, kPitch = kDim * 2 + 16;  // bytes of a shared row; an odd number of 16: no bank conflicts

@@ -2,7 +2,7 @@
 // head a block, 16 a warp, by mma.sync; tiles come by cp.async, the next one while this one is multiplied. q, k, v and p lie in rows
 // that begin at multiples of 16 bytes. Defines: IN (f16, bf16), OUT, TOKENS, HEADS, HEAD_DIM, CAUSAL, QUANTIZE_P (0).
 #include "attention.cuh"
-#include "attention_ptx.cuh"
+#include "mma.cuh"
 #include "vectors.cuh"
 
 struct Params {

@@ -63,17 +63,17 @@ struct Block {
   OCTET_DEVICE int row() const { return first + row_in_block(); }  // and row() + 8 are this lane's
 
   OCTET_DEVICE void score(uint32_t shared) {
-    fence_products();
+    wgmma_begin();
     multiply_keys<0, kHalf>(shared);
     if constexpr (kWide > kHalf) multiply_keys<kHalf, kWide>(shared);
     if constexpr (kCount > kWide) multiply_last_keys(shared);
     if constexpr (kWide > kHalf) {
-      wait_for_products<1>();
-      products_done<0, kHalf * 4>(s);
+      wgmma_wait<1>();
+      wgmma_results<0, kHalf * 4>(s);
       take_maxima<0, kHalf>();
     }
-    wait_for_products<0>();
-    products_done<0, kWide * 4>(s);
+    wgmma_wait<0>();
+    wgmma_results<0, kWide * 4>(s);
     take_maxima<(kWide > kHalf ? kHalf : 0), kCount>();
 #pragma unroll
     for (int r = 0; r < 2; ++r) most[r] = quad_max(fmaxf(most[r], most[r + 2]));
@@ -83,7 +83,7 @@ struct Block {
     const uint64_t queries = matrix_descriptor(shared + kQueriesAt), keys = matrix_descriptor(shared + kFrom * 1024);
 #pragma unroll
     for (int k = 0; k < 4; ++k) multiply_rows<kBf16, (kTo - kFrom) * 8, kFrom * 4>(s, queries + 2 * k, keys + 2 * k, k > 0);
-    commit_products();
+    wgmma_commit();
   }
   OCTET_DEVICE void multiply_last_keys(uint32_t shared) {
     const int lane = lane_id(), warp = warp_id();
@@ -142,10 +142,10 @@ struct Block {
 #pragma unroll
         for (int i = 0; i < 4; ++i) p[k - kFrom][i] = probabilities(2 * k + (i >> 1), i & 1, factor[i & 1]);
       const uint64_t values = matrix_descriptor(shared + kValuesAt);
-      fence_products();
+      wgmma_begin();
 #pragma unroll
       for (int k = kFrom; k < kTo; ++k) multiply_columns<kBf16>(out, p[k - kFrom], values + 128 * k, k > 0);
-      commit_products();
+      wgmma_commit();
     }
     if constexpr (kPart + 1 < PARTS) multiply_values<kPart + 1>(out, factor, shared);
   }
@@ -181,7 +181,7 @@ struct Head {
     using Here = Block<kCount>;
     const uint32_t at = shared_address(shared);
     query.store(shared + kQueriesAt, row_in_block());
-    publish_to_products();
+    publish_to_async();
     __syncthreads();
     Here block(first);
     block.score(at);
@@ -194,8 +194,8 @@ struct Head {
     float out[32];
     block.template multiply_values<0>(out, factor, at);
     load_query(query, first + 64);
-    wait_for_products<0>();
-    products_done<0, 32>(out);
+    wgmma_wait<0>();
+    wgmma_results<0, 32>(out);
     if constexpr (kCount > Here::kWide) block.multiply_last_values(out, last_probabilities, at);
     const int row = block.row();
 #pragma unroll

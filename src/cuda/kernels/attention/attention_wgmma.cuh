@@ -2,7 +2,8 @@
 // operands in shared memory: rows of 128 bytes in blocks of 8, their 16-byte chunks exchanged by (chunk ^ row % 8). A thread's results
 // are those of its warp's m16n8 tiles: d[4 * j + e] is element e of tile j.
 #pragma once
-#include "attention_ptx.cuh"
+#include "hopper.cuh"
+#include "mma.cuh"
 
 // Of the operand that begins at `shared`: a row that is a multiple of 8, plus 32 for every 16 columns. 1024 bytes from block to block,
 // swizzle over 128 bytes.
@@ -39,7 +40,7 @@ OCTET_DEVICE uint64_t matrix_descriptor(uint32_t shared) {
   if constexpr (kColumns == columns && !kBf16) OCTET_SCORES_OF(columns, registers, "f16", a_, b_, sum);
 
 // d[kAt ...] (+)= 16 columns of 64 rows of a times those of kColumns rows of b. Asynchronous, as are all products: between
-// fence_products and wait_for_products.
+// wgmma_begin and wgmma_wait.
 template <bool kBf16, int kColumns, int kAt, int kSize>
 OCTET_DEVICE void multiply_rows(float (&d)[kSize], uint64_t a, uint64_t b, bool accumulate) {
   static_assert(kColumns % 16 == 0 && kColumns <= 128 && kAt + kColumns / 2 <= kSize);
@@ -64,18 +65,3 @@ OCTET_DEVICE void multiply_columns(float (&d)[32], const uint32_t (&a)[4], uint6
   if constexpr (kBf16) OCTET_VALUES("bf16");
   else OCTET_VALUES("f16");
 }
-OCTET_DEVICE void fence_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
-OCTET_DEVICE void commit_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-// Until at most kPending committed groups are under way.
-template <int kPending>
-OCTET_DEVICE void wait_for_products() {
-  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
-}
-// The compiler knows nothing of wait_for_products: this keeps the use of d[kFrom, kTo) below it.
-template <int kFrom, int kTo, int kSize>
-OCTET_DEVICE void products_done(float (&d)[kSize]) {
-#pragma unroll
-  for (int i = kFrom; i < kTo; ++i) asm volatile("" : "+f"(d[i])::"memory");
-}
-// This thread's writes to shared memory become visible to products (after a barrier, to those of other threads).
-OCTET_DEVICE void publish_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }

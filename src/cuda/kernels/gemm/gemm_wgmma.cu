@@ -340,6 +340,7 @@ OCTET_DEVICE void consume(const Params& p, const Block& block, uint32_t warpgrou
       wgmma_commit();
       wgmma_wait<0>();
       release(block.empty + 8 * ring.stage, block.rank);
+      wgmma_results<0, kSums>(short_sums[0]);
 #pragma unroll
       for (int i = 0; i < kSums; ++i) sums[0][i] += short_sums[0][i];
 #else
@@ -355,6 +356,8 @@ OCTET_DEVICE void consume(const Params& p, const Block& block, uint32_t warpgrou
 #if !FULL_SUMS
     wgmma_wait<0>();
     release(block.empty + 8 * last, block.rank);
+#pragma unroll
+    for (int group = 0; group < kGroups; ++group) wgmma_results<0, kSums>(sums[group]);
 #endif
 #pragma unroll
     for (int group = 0; group < kGroups; ++group) finish[group](sums[group]);

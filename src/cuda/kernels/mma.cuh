@@ -1,4 +1,4 @@
-// The tensor-core instructions of the attention kernels.
+// Tensor-core products of one warp (sm_80 and up), and the loads of their operands.
 #pragma once
 #include "common.cuh"
 
@@ -28,4 +28,3 @@ OCTET_DEVICE void load_matrices_transposed(uint32_t (&x)[4], uint32_t shared) {
                : "r"(shared)
                : "memory");
 }
-OCTET_DEVICE uint32_t shared_address(const void* p) { return uint32_t(__cvta_generic_to_shared(p)); }
