@@ -44,6 +44,47 @@ int live_nodes(const Graph& graph) {
   return n;
 }
 
+TEST(SinkDequantize, MovesTheDequantizationOfAWeightBehindItsTranspose) {
+  Graph graph = graph_of(R"(
+    input %x: f16[batch,3]
+    const %w: e4m3[2,3] = {0x38,0x40,0x44,0x48,0x30,0x28}
+    const %s: f16[2] = {0.5, 2}
+    %wd = DequantizeLinear(%w, %s) {axis=0}
+    %wc = Cast(%wd) {to=f16}
+    %wt = Transpose(%wc) {perm=[1,0]}
+    %z = MatMul(%x, %wt)
+    output %z
+  )");
+  EXPECT_EQ(run(sink_dequantize, graph), 1);
+  EXPECT_EQ(run(fold_constants, graph), 1);
+  const Node* dq = graph.producer_of(graph.find("wt"));
+  ASSERT_TRUE(dq && dq->as<DequantizeLinear>());
+  EXPECT_EQ(dq->as<DequantizeLinear>()->axis, 1);
+  ASSERT_NE(graph.constant_of(dq->inputs[0]), nullptr);
+  EXPECT_EQ(to_f32(*graph.constant_of(dq->inputs[0])), (std::vector<float>{1, 4, 2, 0.5, 3, 0.25}));
+}
+
+TEST(SinkDequantize, EvaluatesATableAndLeavesActivationsAlone) {
+  Graph graph = graph_of(R"(
+    input %ids: i64[batch,3]
+    input %x: e4m3[batch,3]
+    const %table: e4m3[2,2] = {0x38,0x40,0x44,0x48}
+    const %s: f16[] = {0.5}
+    %rows = DequantizeLinear(%table, %s)
+    %y = Gather(%rows, %ids)
+    %xd = DequantizeLinear(%x, %s)
+    %z = Transpose(%xd) {perm=[1,0]}
+    output %y
+    output %z
+  )");
+  Notes notes;
+  EXPECT_EQ(run(sink_dequantize, graph, &notes), 1);
+  ASSERT_NE(graph.constant_of(graph.find("rows")), nullptr);
+  EXPECT_EQ(to_f32(*graph.constant_of(graph.find("rows"))), (std::vector<float>{0.5, 1, 1.5, 2}));
+  EXPECT_EQ(notes.size(), 1u);
+  EXPECT_TRUE(graph.producer_of(graph.find("z"))->as<Transpose>());
+}
+
 TEST(FoldConstants, EvaluatesConstantsAndStaticShapesButKeepsWeightDequantization) {
   Graph graph = graph_of(R"(
     input %x: f16[batch,6]

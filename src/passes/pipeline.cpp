@@ -11,6 +11,7 @@ namespace octet::passes {
 namespace {
 
 constexpr Pass kPipeline[] = {
+    {"sink-dequantize", "moves a weight's DQ behind the Transpose that follows it; evaluates the DQ of a table", sink_dequantize},
     {"fold-constants", "evaluates nodes whose inputs are constants, and shapes that do not depend on the batch", fold_constants},
     {"drop-identities", "removes Identity, casts to the same type, reshapes and transposes that change nothing", drop_identities},
     {"merge-duplicates", "one node for equal nodes: q, k and v then share one Q/DQ of the LayerNorm output", merge_duplicates},

@@ -37,6 +37,7 @@ struct Options {
 std::vector<Report> run_pipeline(Graph& graph, const Options& options = {});
 
 // One file each; the summaries are in pipeline.cpp.
+int sink_dequantize(Graph& graph, Notes& notes);
 int fold_constants(Graph& graph, Notes& notes);
 int drop_identities(Graph& graph, Notes& notes);
 int merge_duplicates(Graph& graph, Notes& notes);
