@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "frontends/weights.h"
-#include "numeric/convert.h"
 #include "ops/arithmetic.h"
 #include "ops/gelu.h"
 #include "ops/layer_normalization.h"
@@ -15,11 +14,10 @@
 #include "ops/softmax.h"
 #include "ops/transpose.h"
 #include "ops/unary.h"
+#include "quant/scale.h"
 
 namespace octet {
 namespace {
-
-constexpr float kE4m3Max = 448;
 
 DType dtype_of(Precision precision) {
   switch (precision) {
@@ -67,9 +65,7 @@ ValueId TowerBuilder::layer_norm(ValueId x, const std::string& module, int64_t w
 }
 
 ValueId TowerBuilder::scale(float amax, const std::string& name) {
-  // amax <= 2^-24 means the tensor was always zero: ModelOpt counts it as 1, which keeps the scale positive in f16.
-  const float value = amax <= 0x1p-24f ? 1 : amax;
-  const float rounded = decode_f16(encode_f16(value / kE4m3Max));
+  const float rounded = e4m3_scale(amax);
   if (!(rounded > 0) || !std::isfinite(rounded))
     fail(Code::kInvalid, "scale `{}`: amax {} / 448 is not a positive f16 number", name, amax);
   return graph.add_constant(name, from_f32(DType::f16, {}, std::vector<float>{rounded}));
@@ -108,7 +104,7 @@ ValueId TowerBuilder::weight(const std::string& module, int64_t in, int64_t out)
   std::vector<float> scales;
   for (int64_t i = 0; i < amax.count(); ++i) {
     const auto value = static_cast<float>(amax.at(i));
-    scales.push_back(decode_f16(encode_f16((value <= 0x1p-24f ? 1 : value) / kE4m3Max)));
+    scales.push_back(e4m3_scale(value));
     if (!(scales.back() > 0) || !std::isfinite(scales.back()))
       fail(Code::kInvalid, "{}.weight_quantizer._amax is {}: / 448 it is not a positive f16 number", module, value);
   }
