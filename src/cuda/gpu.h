@@ -7,10 +7,10 @@
 namespace octet::cuda {
 
 struct Gpu {
-  std::string name;             // "NVIDIA H200"
+  std::string name;  // "NVIDIA H200"
   int ordinal = 0;
-  int sm = 0;                   // compute capability x 10: 90 for 9.0
-  int driver_version = 0;       // of the CUDA API: 13000 for 13.0
+  int sm = 0;              // compute capability x 10: 90 for 9.0
+  int driver_version = 0;  // of the CUDA API: 13000 for 13.0
   int multiprocessors = 0;
   size_t shared_per_block = 0;  // bytes a block may opt in to
   size_t memory = 0, l2 = 0;    // bytes

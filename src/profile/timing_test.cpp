@@ -57,7 +57,8 @@ TEST(Report, HasTrtexecsLines) {
   const auto lines = report_lines(trace({10, 10, 10}), options, 128);
   EXPECT_THAT(lines, testing::Contains("=== Performance summary ==="));
   EXPECT_THAT(lines, testing::Contains("Throughput: 100 qps"));
-  EXPECT_THAT(lines, testing::Contains(testing::StartsWith("Latency: min = 10 ms, max = 10 ms, mean = 10 ms, median = 10 ms, percentile(90%) = 10 ms")));
+  EXPECT_THAT(lines, testing::Contains(
+                         testing::StartsWith("Latency: min = 10 ms, max = 10 ms, mean = 10 ms, median = 10 ms, percentile(90%) = 10 ms")));
   EXPECT_THAT(lines, testing::Contains("Items per second: 12800 (batch 128)"));
 }
 

@@ -17,14 +17,27 @@ typedef long long int64_t;
 OCTET_DEVICE uint32_t shared_address(const void* pointer) { return uint32_t(__cvta_generic_to_shared(pointer)); }
 
 // Storage types. Programs are specialised with -DIN=e4m3 and the like.
-struct e4m3 { uint8_t bits; };
-struct f16 { uint16_t bits; };
-struct bf16 { uint16_t bits; };
+struct e4m3 {
+  uint8_t bits;
+};
+struct f16 {
+  uint16_t bits;
+};
+struct bf16 {
+  uint16_t bits;
+};
 using f32 = float;
 
-template <class A, class B> struct same_type { static constexpr bool value = false; };
-template <class A> struct same_type<A, A> { static constexpr bool value = true; };
-template <class A, class B> constexpr bool is_same = same_type<A, B>::value;
+template <class A, class B>
+struct same_type {
+  static constexpr bool value = false;
+};
+template <class A>
+struct same_type<A, A> {
+  static constexpr bool value = true;
+};
+template <class A, class B>
+constexpr bool is_same = same_type<A, B>::value;
 
 // ---- decode: exact ----
 OCTET_DEVICE float to_f32(float x) { return x; }
@@ -84,26 +97,35 @@ OCTET_DEVICE uint16_t f32_to_e4m3x2(float lo, float hi) {
     const float a = fminf(fabsf(x), 448.0f);
     const uint32_t u = __float_as_uint(a);
     // Subnormals: an addition to 2^14 rounds at the last place, 2^-9. Normals: round the 20 dropped bits half to even.
-    const uint32_t code = a < 0.015625f ? __float_as_uint(a + 16384.0f) - __float_as_uint(16384.0f)
-                                        : (u + 0x7ffffu + ((u >> 20) & 1u) - (120u << 23)) >> 20;
+    const uint32_t code =
+        a < 0.015625f ? __float_as_uint(a + 16384.0f) - __float_as_uint(16384.0f) : (u + 0x7ffffu + ((u >> 20) & 1u) - (120u << 23)) >> 20;
     codes[i] = sign | (x != x ? 0x7fu : code);
   }
   return uint16_t(codes[0] | (codes[1] << 8));
 #endif
 }
-template <class T> OCTET_DEVICE T from_f32(float x);
-template <> OCTET_DEVICE float from_f32<float>(float x) { return x; }
-template <> OCTET_DEVICE f16 from_f32<f16>(float x) {
+template <class T>
+OCTET_DEVICE T from_f32(float x);
+template <>
+OCTET_DEVICE float from_f32<float>(float x) {
+  return x;
+}
+template <>
+OCTET_DEVICE f16 from_f32<f16>(float x) {
   f16 y;
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
   return y;
 }
-template <> OCTET_DEVICE bf16 from_f32<bf16>(float x) {
+template <>
+OCTET_DEVICE bf16 from_f32<bf16>(float x) {
   bf16 y;
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
   return y;
 }
-template <> OCTET_DEVICE e4m3 from_f32<e4m3>(float x) { return {uint8_t(f32_to_e4m3x2(x, x))}; }
+template <>
+OCTET_DEVICE e4m3 from_f32<e4m3>(float x) {
+  return {uint8_t(f32_to_e4m3x2(x, x))};
+}
 
 // ---- arithmetic ----
 OCTET_DEVICE float exp2_approx(float x) {  // 2 ulp; -inf gives 0

@@ -32,14 +32,16 @@ OCTET_DEVICE void barrier_arrive(uint32_t barrier) {
 OCTET_DEVICE void barrier_arrive_at(uint32_t barrier, uint32_t rank) {
   asm volatile(
       "{\n.reg .b32 remote;\nmapa.shared::cluster.u32 remote, %0, %1;\n"
-      "mbarrier.arrive.shared::cluster.b64 _, [remote];\n}" ::"r"(barrier), "r"(rank)
+      "mbarrier.arrive.shared::cluster.b64 _, [remote];\n}" ::"r"(barrier),
+      "r"(rank)
       : "memory");
 }
 // Until the phase of that parity is complete.
 OCTET_DEVICE void barrier_wait(uint32_t barrier, uint32_t parity) {
   asm volatile(
       "{\n.reg .pred done;\nagain:\nmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-      "@done bra finished;\nbra again;\nfinished:\n}" ::"r"(barrier), "r"(parity)
+      "@done bra finished;\nbra again;\nfinished:\n}" ::"r"(barrier),
+      "r"(parity)
       : "memory");
 }
 
@@ -49,14 +51,10 @@ OCTET_DEVICE uint32_t cluster_rank() {
   asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return rank;
 }
-OCTET_DEVICE void cluster_sync() {
-  asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
-}
+OCTET_DEVICE void cluster_sync() { asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory"); }
 
 // ---- bulk tensor copies: a box of the map at (column, row) into shared memory, counted on `barrier` ----
-OCTET_DEVICE void prefetch_map(const TensorMap& map) {
-  asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
-}
+OCTET_DEVICE void prefetch_map(const TensorMap& map) { asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory"); }
 OCTET_DEVICE void copy_box(uint32_t to, const TensorMap& map, int32_t column, int32_t row, uint32_t barrier) {
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(to),
                "l"(&map), "r"(column), "r"(row), "r"(barrier)
@@ -81,9 +79,13 @@ OCTET_DEVICE void copy_bytes(uint32_t to, uint64_t from, uint32_t bytes, uint32_
 // ---- warpgroup products: their operands are read, and their registers written, between begin and wait ----
 OCTET_DEVICE void wgmma_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 OCTET_DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-template <int PENDING> OCTET_DEVICE void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory"); }
+template <int PENDING>
+OCTET_DEVICE void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory");
+}
 // The compiler knows nothing of wgmma_wait: this keeps the use of d[FROM, TO) below it.
-template <int FROM, int TO, int N> OCTET_DEVICE void wgmma_results(float (&d)[N]) {
+template <int FROM, int TO, int N>
+OCTET_DEVICE void wgmma_results(float (&d)[N]) {
 #pragma unroll
   for (int i = FROM; i < TO; ++i) asm volatile("" : "+f"(d[i])::"memory");
 }
@@ -91,5 +93,11 @@ template <int FROM, int TO, int N> OCTET_DEVICE void wgmma_results(float (&d)[N]
 OCTET_DEVICE void publish_to_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 // How many registers each thread of this warpgroup may use from here on.
-template <int COUNT> OCTET_DEVICE void registers_down() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COUNT)); }
-template <int COUNT> OCTET_DEVICE void registers_up() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COUNT)); }
+template <int COUNT>
+OCTET_DEVICE void registers_down() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COUNT));
+}
+template <int COUNT>
+OCTET_DEVICE void registers_up() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COUNT));
+}

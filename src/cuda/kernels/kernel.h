@@ -36,9 +36,9 @@ struct Dim3 {
 struct Launch {
   static constexpr size_t kMaxParams = 1024;
   Dim3 grid, block, cluster;
-  uint32_t shared_bytes = 0;     // dynamic; above 48 KiB the backend opts in
-  bool dependent = true;         // may start before its predecessor ends (programmatic dependent launch, sm_90 and up): the device
-                                 // code calls wait_for_predecessor() before it reads or writes anything a predecessor touches
+  uint32_t shared_bytes = 0;  // dynamic; above 48 KiB the backend opts in
+  bool dependent = true;      // may start before its predecessor ends (programmatic dependent launch, sm_90 and up): the device
+                              // code calls wait_for_predecessor() before it reads or writes anything a predecessor touches
   alignas(64) std::array<std::byte, kMaxParams> params{};
   size_t params_bytes = 0;
 
@@ -64,10 +64,10 @@ struct KernelRow {
   using Args = Args_;
   std::string_view name;  // family_types_variant: what profile, plan and tests call it
   Target target;
-  Refusal (*accepts)(const Problem&, const Gpu&);            // beyond the target
-  Program (*program)(const Problem&, const Gpu&);            // target is filled in by the backend
+  Refusal (*accepts)(const Problem&, const Gpu&);             // beyond the target
+  Program (*program)(const Problem&, const Gpu&);             // target is filled in by the backend
   Launch (*launch)(const Problem&, const Gpu&, const Args&);  // called once per (batch, buffers); may encode tensor maps
-  Accumulation accumulation = {};                            // what its sums lose
+  Accumulation accumulation = {};                             // what its sums lose
 };
 
 }  // namespace octet::cuda

@@ -7,7 +7,10 @@ constexpr int kVector = 8;
 // 16 bytes that are read once, by one thread: past L1, which keeps what is shared between rows.
 OCTET_DEVICE uint4 load_once(const void* from) {
   uint4 v;
-  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
+  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from)
+               : "memory");
   return v;
 }
 
@@ -15,10 +18,13 @@ OCTET_DEVICE uint4 load_once(const void* from) {
 OCTET_DEVICE void store_together(void* to, uint4 v) {
   asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }
-OCTET_DEVICE void store_together(void* to, uint2 v) { asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(to), "r"(v.x), "r"(v.y) : "memory"); }
+OCTET_DEVICE void store_together(void* to, uint2 v) {
+  asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(to), "r"(v.x), "r"(v.y) : "memory");
+}
 
 // A vector as it lies in memory: aligned to 16 bytes, or to its size where that is less.
-template <class T> struct Packed {
+template <class T>
+struct Packed {
   static constexpr int kWords = kVector * int(sizeof(T)) / 4;
   uint32_t words[kWords];
 
@@ -36,7 +42,8 @@ template <class T> struct Packed {
     if constexpr (kWords == 2) {
       *reinterpret_cast<uint2*>(out) = make_uint2(words[0], words[1]);
     } else {
-      for (int i = 0; i < kWords; i += 4) *reinterpret_cast<uint4*>(out + i) = make_uint4(words[i], words[i + 1], words[i + 2], words[i + 3]);
+      for (int i = 0; i < kWords; i += 4)
+        *reinterpret_cast<uint4*>(out + i) = make_uint4(words[i], words[i + 1], words[i + 2], words[i + 3]);
     }
   }
   OCTET_DEVICE void decode(float (&v)[kVector]) const {
@@ -68,9 +75,7 @@ OCTET_DEVICE void load_shared(const float* from, float (&v)[kVector]) {
   }
 }
 
-OCTET_DEVICE float sum_of_vector(const float (&v)[kVector]) {
-  return ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]));
-}
+OCTET_DEVICE float sum_of_vector(const float (&v)[kVector]) { return ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7])); }
 // The sum over the lanes of a warp, in every lane.
 OCTET_DEVICE float sum_of_warp(float x) {
   for (int distance = 16; distance > 0; distance /= 2) x += __shfl_xor_sync(0xffffffffu, x, distance);

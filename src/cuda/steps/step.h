@@ -16,12 +16,12 @@ namespace octet::cuda {
 // What the steps of a plan keep on the GPU.
 struct Resident {
   std::shared_ptr<Device> device;
-  Gpu gpu;                                                  // with CudaOptions::portable_code
+  Gpu gpu;  // with CudaOptions::portable_code
   CudaOptions options;
-  DeviceBytes weights;                                      // one allocation
-  std::vector<uint64_t> offsets;                            // by slot
-  std::vector<std::shared_ptr<const Function>> functions;   // by program number
-  size_t code_bytes = 0;                                    // what loading the code took of the GPU's memory
+  DeviceBytes weights;                                     // one allocation
+  std::vector<uint64_t> offsets;                           // by slot
+  std::vector<std::shared_ptr<const Function>> functions;  // by program number
+  size_t code_bytes = 0;                                   // what loading the code took of the GPU's memory
   std::shared_ptr<Tuning> tuning;
   Address at(size_t slot) const { return weights.address() + offsets[slot]; }
 };
@@ -54,7 +54,7 @@ struct StepRun {
   const Stream& stream;
   std::span<const Address> buffers;
   int64_t batch;
-  Address scratch;                                  // scratch_bytes of it
+  Address scratch;  // scratch_bytes of it
 };
 
 class PreparedStep {
@@ -63,7 +63,8 @@ class PreparedStep {
   virtual void enqueue(const StepRun& run) const = 0;
   virtual size_t scratch_bytes([[maybe_unused]] int64_t batch) const { return 0; }
   // Decides between competing kernels for a batch size, by timing them on the stream. Before the first enqueue of that batch.
-  virtual void tune([[maybe_unused]] const Resident& resident, [[maybe_unused]] const Stream& stream, [[maybe_unused]] int64_t batch) const {}
+  virtual void tune([[maybe_unused]] const Resident& resident, [[maybe_unused]] const Stream& stream,
+                    [[maybe_unused]] int64_t batch) const {}
   // What runs at a tuned batch.
   virtual std::string kernel([[maybe_unused]] const Resident& resident, [[maybe_unused]] int64_t batch) const { return choice.kernel; }
   StepChoice choice;

@@ -19,24 +19,34 @@ constexpr int kDim = (HEAD_DIM + 15) / 16 * 16, kDimPitch = kDim * 2 + 16, kKeyP
 constexpr float kLowest = -3e38f;  // finite: subtracted from itself it gives 0
 
 // kCols (a multiple of 8) columns from `column` on of rows [first, first + 64); zeros past `rows` and `columns`.
-template <int kCols> OCTET_DEVICE void copy_tile(uint32_t to, const IN* from, int64_t stride, int first, int rows, int column, int columns) {
+template <int kCols>
+OCTET_DEVICE void copy_tile(uint32_t to, const IN* from, int64_t stride, int first, int rows, int column, int columns) {
   for (int i = int(threadIdx.x); i < kTile * kCols / 8; i += kThreads) {
     const int row = i / (kCols / 8), col = i % (kCols / 8) * 8;
     const bool inside = first + row < rows && column + col < columns;
     const IN* const source = from + (inside ? (first + row) * stride + column + col : 0);
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to + row * (kCols * 2 + 16) + col * 2), "l"(source), "r"(inside ? 16 : 0) : "memory");
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to + row * (kCols * 2 + 16) + col * 2), "l"(source),
+                 "r"(inside ? 16 : 0)
+                 : "memory");
   }
 }
 OCTET_DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-template <int kPending> OCTET_DEVICE void await_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory"); }
+template <int kPending>
+OCTET_DEVICE void await_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
 
 // What a block works on.
 struct Place {
   int block, head, lane, warp, row;  // row: the first of this warp's 16
   int64_t item;
   OCTET_DEVICE Place()
-      : block(int(blockIdx.x % kTiles)), head(int(blockIdx.x / kTiles % HEADS)), lane(int(threadIdx.x & 31)), warp(int(threadIdx.x >> 5)),
-        row(block * kTile + warp * 16), item(blockIdx.x / (kTiles * HEADS)) {}
+      : block(int(blockIdx.x % kTiles)),
+        head(int(blockIdx.x / kTiles % HEADS)),
+        lane(int(threadIdx.x & 31)),
+        warp(int(threadIdx.x >> 5)),
+        row(block * kTile + warp * 16),
+        item(blockIdx.x / (kTiles * HEADS)) {}
   OCTET_DEVICE int64_t first_row() const { return (item * HEADS + head) * TOKENS; }  // of this head's scores
   // The end of the keys that any of the block's queries sees.
   OCTET_DEVICE int keys() const { return CAUSAL && (block + 1) * kTile < TOKENS ? (block + 1) * kTile : TOKENS; }

@@ -15,7 +15,7 @@ struct GemmProblem {
   DType in = DType::e4m3, out = DType::f16;  // in: of a and w
   int64_t n = 0, k = 0;
   Act act = Act::kNone;
-  bool residual = false;                     // of the output type (never e4m3); may alias out
+  bool residual = false;  // of the output type (never e4m3); may alias out
 };
 struct GemmArgs {
   Address a = 0, w = 0, out = 0, residual = 0;  // 16-byte aligned

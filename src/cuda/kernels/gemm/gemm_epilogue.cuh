@@ -27,7 +27,8 @@ OCTET_DEVICE float gelu_erf(float x) {
   return fmaf(-fminf(t, 64.0f), exp2_approx(p), fmaxf(x, 0.0f));
 }
 
-template <int ACT> OCTET_DEVICE float activate(float x) {
+template <int ACT>
+OCTET_DEVICE float activate(float x) {
   constexpr float kLog2E = 1.442695041f;
   if constexpr (ACT == kQuickGelu) return scaled_sigmoid(x, x * (-1.702f * kLog2E));
   if constexpr (ACT == kGeluErf) return gelu_erf(x);
@@ -37,7 +38,8 @@ template <int ACT> OCTET_DEVICE float activate(float x) {
 }
 
 // Without an activation alpha and bias hold post already.
-template <int ACT> OCTET_DEVICE float epilogue(float acc, float alpha, float bias, float post) {
+template <int ACT>
+OCTET_DEVICE float epilogue(float acc, float alpha, float bias, float post) {
   const float x = fmaf(acc, alpha, bias);
   return ACT == kNone ? x : activate<ACT>(x) * post;
 }

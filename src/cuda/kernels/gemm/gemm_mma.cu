@@ -2,8 +2,8 @@
 // of stages of 64 bytes of depth is filled by asynchronous copies. Bytes beyond an edge are copied as zeros.
 // Defines: IN (2 bytes or e4m3), OUT, COLS, DEPTH (whole 16 bytes), ACTIVATION, RESIDUAL (0, 1), WIDEN (1: e4m3 is multiplied as f16,
 // which adds in full f32 and runs before sm_89).
-#include "mma.cuh"
 #include "gemm_epilogue.cuh"
+#include "mma.cuh"
 
 struct Params {
   const IN *a, *w;

@@ -54,9 +54,16 @@ Launch launch(const Tile& tile, const GemmProblem& problem, const Gpu& gpu, cons
   const auto size = static_cast<uint64_t>(size_of(problem.in));
   const uint64_t m = static_cast<uint64_t>(args.m), n = static_cast<uint64_t>(problem.n), k = static_cast<uint64_t>(problem.k);
   const auto box = static_cast<uint32_t>(kRowBytes / size);
-  Params params{encode_tensor_map_2d(problem.in, args.a, m, k, k * size, static_cast<uint32_t>(tile.m / tile.cluster_n), box, Swizzle::k128),
-                encode_tensor_map_2d(problem.in, args.w, n, k, k * size, static_cast<uint32_t>(tile.n / tile.cluster_m), box, Swizzle::k128),
-                args.out, args.residual, args.alpha, args.bias, args.post, static_cast<uint32_t>(args.m), 0};
+  Params params{
+      encode_tensor_map_2d(problem.in, args.a, m, k, k * size, static_cast<uint32_t>(tile.m / tile.cluster_n), box, Swizzle::k128),
+      encode_tensor_map_2d(problem.in, args.w, n, k, k * size, static_cast<uint32_t>(tile.n / tile.cluster_m), box, Swizzle::k128),
+      args.out,
+      args.residual,
+      args.alpha,
+      args.bias,
+      args.post,
+      static_cast<uint32_t>(args.m),
+      0};
   const int cluster = tile.cluster_m * tile.cluster_n;
   const int64_t tiles = divide_up(args.m, tile.m * tile.cluster_m) * divide_up(problem.n, tile.n * tile.cluster_n);
   params.tiles = static_cast<uint32_t>(tiles);
@@ -70,8 +77,10 @@ Launch launch(const Tile& tile, const GemmProblem& problem, const Gpu& gpu, cons
 }
 
 // One row a type and tile; rows are plain function pointers, so both are template arguments.
-template <DType kIn, size_t kTile> GemmKernel row(std::string_view name) {
-  return {name, kHopper,
+template <DType kIn, size_t kTile>
+GemmKernel row(std::string_view name) {
+  return {name,
+          kHopper,
           [](const GemmProblem& problem, const Gpu&) { return accepts(kIn, problem); },
           [](const GemmProblem& problem, const Gpu&) { return program(kTiles[kTile], problem); },
           [](const GemmProblem& problem, const Gpu& gpu, const GemmArgs& args) { return launch(kTiles[kTile], problem, gpu, args); },
@@ -83,12 +92,12 @@ template <DType kIn, size_t kTile> GemmKernel row(std::string_view name) {
 
 std::span<const GemmKernel> gemm_wgmma_rows() {
   static const std::array rows{
-      row<DType::e4m3, 0>("gemm_e4m3_wgmma_128x128"), row<DType::e4m3, 1>("gemm_e4m3_wgmma_wide_128x128"),
-      row<DType::e4m3, 2>("gemm_e4m3_wgmma_64x256"),  row<DType::e4m3, 3>("gemm_e4m3_wgmma_64x128"),
-      row<DType::f16, 0>("gemm_f16_wgmma_128x128"),   row<DType::f16, 1>("gemm_f16_wgmma_wide_128x128"),
-      row<DType::f16, 2>("gemm_f16_wgmma_64x256"),    row<DType::f16, 3>("gemm_f16_wgmma_64x128"),
-      row<DType::bf16, 0>("gemm_bf16_wgmma_128x128"), row<DType::bf16, 1>("gemm_bf16_wgmma_wide_128x128"),
-      row<DType::bf16, 2>("gemm_bf16_wgmma_64x256"),  row<DType::bf16, 3>("gemm_bf16_wgmma_64x128"),
+      row<DType::e4m3, 0>("gemm_e4m3_wgmma_128x128"),      row<DType::e4m3, 1>("gemm_e4m3_wgmma_wide_128x128"),
+      row<DType::e4m3, 2>("gemm_e4m3_wgmma_64x256"),       row<DType::e4m3, 3>("gemm_e4m3_wgmma_64x128"),
+      row<DType::f16, 0>("gemm_f16_wgmma_128x128"),        row<DType::f16, 1>("gemm_f16_wgmma_wide_128x128"),
+      row<DType::f16, 2>("gemm_f16_wgmma_64x256"),         row<DType::f16, 3>("gemm_f16_wgmma_64x128"),
+      row<DType::bf16, 0>("gemm_bf16_wgmma_128x128"),      row<DType::bf16, 1>("gemm_bf16_wgmma_wide_128x128"),
+      row<DType::bf16, 2>("gemm_bf16_wgmma_64x256"),       row<DType::bf16, 3>("gemm_bf16_wgmma_64x128"),
       row<DType::e4m3, 4>("gemm_e4m3_wgmma_128x128_full"),  // other bits: never timed against the rest, runs when asked for
   };
   return rows;

@@ -181,7 +181,8 @@ struct Finish {
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
           old[i][half] = make_uint4(0, 0, 0, 0);
-          if (column + i * 32 < COLS && row + half * 8 < p.m) old[i][half] = load16(at(p.residual, half, column + i * 32 + threadIdx.x % 4 * 8));
+          if (column + i * 32 < COLS && row + half * 8 < p.m)
+            old[i][half] = load16(at(p.residual, half, column + i * 32 + threadIdx.x % 4 * 8));
         }
     }
   }
@@ -196,7 +197,8 @@ struct Finish {
   }
 
   // Both halves of 8 columns: f32 pairs before the residual.
-  template <int BLOCK> OCTET_DEVICE void values(const float (&sums)[kSums], float2 (&v)[2]) const {
+  template <int BLOCK>
+  OCTET_DEVICE void values(const float (&sums)[kSums], float2 (&v)[2]) const {
     const uint32_t pair = vectors + 4 * (BLOCK * 8 + threadIdx.x % 4 * 2);
     const float2 alpha = shared_pair(pair), bias = shared_pair(pair + TILE_N * 4);
     float2 post = make_float2(1, 1);
@@ -209,7 +211,8 @@ struct Finish {
   }
 
   // 32 columns of 16-bit outputs.
-  template <int GROUP> OCTET_DEVICE void group16(const float (&sums)[kSums]) const {
+  template <int GROUP>
+  OCTET_DEVICE void group16(const float (&sums)[kSums]) const {
     uint32_t words[2][4], before[2][4];
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
@@ -245,7 +248,8 @@ struct Finish {
   }
 
   // 64 columns of codes: a word holds the pairs of two neighbouring 8-column blocks.
-  template <int GROUP> OCTET_DEVICE void group8(const float (&sums)[kSums]) const {
+  template <int GROUP>
+  OCTET_DEVICE void group8(const float (&sums)[kSums]) const {
     uint32_t words[2][4];
     block8<GROUP * 8>(sums, words, 0);
     block8<GROUP * 8 + 2>(sums, words, 1);
@@ -256,11 +260,12 @@ struct Finish {
       uint32_t(&w)[4] = words[half];
       transpose4(w);
       if (row + half * 8 < p.m)
-        store16(at(p.out, half, column + GROUP * 64 + threadIdx.x % 4 * 16), __byte_perm(w[0], w[1], 0x5410), __byte_perm(w[2], w[3], 0x5410),
-                __byte_perm(w[0], w[1], 0x7632), __byte_perm(w[2], w[3], 0x7632));
+        store16(at(p.out, half, column + GROUP * 64 + threadIdx.x % 4 * 16), __byte_perm(w[0], w[1], 0x5410),
+                __byte_perm(w[2], w[3], 0x5410), __byte_perm(w[0], w[1], 0x7632), __byte_perm(w[2], w[3], 0x7632));
     }
   }
-  template <int BLOCK> OCTET_DEVICE void block8(const float (&sums)[kSums], uint32_t (&words)[2][4], int i) const {
+  template <int BLOCK>
+  OCTET_DEVICE void block8(const float (&sums)[kSums], uint32_t (&words)[2][4], int i) const {
     float2 low[2], high[2];
     values<BLOCK>(sums, low);
     values<BLOCK + 1>(sums, high);
@@ -269,7 +274,8 @@ struct Finish {
   }
 
   // 16 columns of f32 outputs: four lanes write 32 bytes.
-  template <int BLOCK> OCTET_DEVICE void block32(const float (&sums)[kSums]) const {
+  template <int BLOCK>
+  OCTET_DEVICE void block32(const float (&sums)[kSums]) const {
     float2 v[2];
     values<BLOCK>(sums, v);
     const uint32_t col = column + BLOCK * 8 + threadIdx.x % 4 * 2;
@@ -284,7 +290,8 @@ struct Finish {
     }
   }
 
-  template <int CHUNK = 0> OCTET_DEVICE void operator()(const float (&sums)[kSums]) const {
+  template <int CHUNK = 0>
+  OCTET_DEVICE void operator()(const float (&sums)[kSums]) const {
     if (column + CHUNK * kChunk < COLS) {
       if constexpr (is_same<OUT, f32>) block32<2 * CHUNK>(sums), block32<2 * CHUNK + 1>(sums);
       else if constexpr (is_same<OUT, e4m3>) group8<CHUNK>(sums);
@@ -372,7 +379,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) gemm_wgmma(const __grid_con
   __shared__ alignas(16) uint8_t vectors[kSlots * kSlotBytes];
   __shared__ alignas(8) uint64_t full_barriers[STAGES], empty_barriers[STAGES];
   const Block block{(shared_address(memory) + 1023) & ~1023u,  // the swizzle counts from multiples of 1024
-                    shared_address(vectors), shared_address(full_barriers), shared_address(empty_barriers), kCluster > 1 ? cluster_rank() : 0};
+                    shared_address(vectors), shared_address(full_barriers), shared_address(empty_barriers),
+                    kCluster > 1 ? cluster_rank() : 0};
   if (threadIdx.x == 0) {
     prefetch_map(p.a);
     prefetch_map(p.b);

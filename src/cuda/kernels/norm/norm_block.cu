@@ -18,5 +18,6 @@ extern "C" __global__ void __launch_bounds__(256) norm_block(const __grid_consta
   rest = sum_of_block(rest, shared);
   squares = sum_of_block(squares, shared);
   const Statistics s(mean, rest, squares, p.epsilon);
-  for (uint32_t c = threadIdx.x; c < COLS; c += blockDim.x) y[c] = from_f32<OUT>(s.apply(to_f32(x[c]), p.gamma[c], p.beta[c], p.inv_out_scale));
+  for (uint32_t c = threadIdx.x; c < COLS; c += blockDim.x)
+    y[c] = from_f32<OUT>(s.apply(to_f32(x[c]), p.gamma[c], p.beta[c], p.inv_out_scale));
 }

@@ -1,5 +1,6 @@
 // One row of each item, a block an item. Every warp finds the row for itself.
-// Defines: IDS (int32_t, int64_t), MODE (0 index, 1 argmax, 2 first equal), ROWS, ROW_BYTES, TOKENS, WORD (bytes a thread copies: 16, 4, 1).
+// Defines: IDS (int32_t, int64_t), MODE (0 index, 1 argmax, 2 first equal), ROWS, ROW_BYTES, TOKENS, WORD (bytes a thread copies: 16, 4,
+// 1).
 #include "common.cuh"
 
 struct Params {
@@ -30,10 +31,20 @@ OCTET_DEVICE int64_t chosen_row(const Params& p) {
   return first == TOKENS ? 0 : first;
 }
 
-template <int kBytes> struct Word;
-template <> struct Word<16> { using Type = uint4; };
-template <> struct Word<4> { using Type = uint32_t; };
-template <> struct Word<1> { using Type = uint8_t; };
+template <int kBytes>
+struct Word;
+template <>
+struct Word<16> {
+  using Type = uint4;
+};
+template <>
+struct Word<4> {
+  using Type = uint32_t;
+};
+template <>
+struct Word<1> {
+  using Type = uint8_t;
+};
 
 extern "C" __global__ void __launch_bounds__(128) pool(const __grid_constant__ Params p) {
   using Type = typename Word<WORD>::Type;
