@@ -34,3 +34,4 @@ octet_e2e(image_vs_pil ${e2e}/image_vs_pil.py --tool $<TARGET_FILE:preprocess> -
 octet_e2e(onnx_roundtrip ${e2e}/onnx_roundtrip.py --tool $<TARGET_FILE:onnx_copy>)
 octet_e2e(layers ${CMAKE_SOURCE_DIR}/tools/layers.py)
 octet_e2e(size ${CMAKE_SOURCE_DIR}/tools/size.py --quiet)
+octet_e2e(typing_table ${CMAKE_SOURCE_DIR}/tools/typing_table.py --check)

@@ -27,6 +27,13 @@ int64_t power(int64_t base, int64_t exponent) {
   return wrap(result);
 }
 
+// Toward zero, saturating; NaN gives 0.
+int64_t truncate(double value) {
+  if (std::isnan(value)) return 0;
+  if (value >= 0x1p63) return INT64_MAX;
+  return value < -0x1p63 ? INT64_MIN : static_cast<int64_t>(value);
+}
+
 template <Arith kKind>
 int64_t apply(int64_t a, int64_t b) {
   const auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
@@ -88,8 +95,9 @@ void combine(HostTensor& out, const HostTensor& a, const HostTensor& b, F f) {
 
 template <Arith kKind>
 std::vector<Inferred> Arithmetic<kKind>::infer(InferContext& context) const {
-  ops::same_dtype(context, "T1", 0, 2);
   ops::number_input(context, "T2", 0);
+  if constexpr (kKind == Arith::kPow) ops::number_input(context, "T2", 1);
+  else ops::same_dtype(context, "T1", 0, 2);
   Shape shape = ops::broadcast_inputs(context, "S1", 0, 2);
   auto elements = ops::combine_elements(context.in(0), context.in(1), [](const Dim& a, const Dim& b) { return apply<kKind>(a, b); });
   return {ops::output(context, context.in(0).type.dtype, std::move(shape), std::move(elements))};
@@ -100,6 +108,8 @@ std::vector<HostTensor> Arithmetic<kKind>::reference(std::span<const HostTensor*
   auto out = ops::make_outputs(*this, in);
   if (is_float(out[0].dtype()))
     combine<ops::Reader, ops::Writer>(out[0], *in[0], *in[1], [](double a, double b) { return apply<kKind>(a, b); });
+  else if (is_float(in[1]->dtype()))
+    combine<ops::Reader, ops::IntWriter>(out[0], *in[0], *in[1], [](double a, double b) { return truncate(apply<kKind>(a, b)); });
   else combine<ops::IntReader, ops::IntWriter>(out[0], *in[0], *in[1], [](int64_t a, int64_t b) { return apply<kKind>(a, b); });
   return out;
 }

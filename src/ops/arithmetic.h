@@ -8,8 +8,8 @@ enum class Arith { kAdd, kSub, kMul, kDiv, kPow };
 inline constexpr std::string_view kArithNames[] = {"Add", "Sub", "Mul", "Div", "Pow"};
 
 // y = a OP b with NumPy broadcasting. Integers wrap; Div truncates toward zero and refuses a zero divisor at run time.
-//   T1: both operands have the same type, Pow included; nothing is promoted.  T2: that type is a float, i32 or i64.
-//   S1: the shapes broadcast.
+//   T1: both operands have the same type, nothing is promoted; only Pow's exponent has a type of its own, y that of the base.
+//   T2: each is a float, i32 or i64.  S1: the shapes broadcast.
 // Floats are computed in f64 and rounded once. Integer scalars and vectors carry symbolic elements (dims.h).
 template <Arith kKind>
 struct Arithmetic {
@@ -24,7 +24,8 @@ using Mul = Arithmetic<Arith::kMul>;
 using Div = Arithmetic<Arith::kDiv>;
 using Pow = Arithmetic<Arith::kPow>;
 
-// y = min or max over one or more broadcast operands; a NaN wins.  T1, T2, S1 as above.
+// y = min or max over one or more broadcast operands; a NaN wins.  T1: all operands have the same type.  T2: a float, i32 or i64.
+//   S1: the shapes broadcast.
 template <bool kLargest>
 struct Extreme {
   static constexpr std::string_view kName = kLargest ? "Max" : "Min";

@@ -58,10 +58,17 @@ TEST(Arithmetic, min_and_max_of_any_number) {
 
 TEST(ArithmeticRules, types_must_be_equal_numbers) {
   EXPECT_THAT(broken("input %a: f16[2] input %b: f32[2] %y = Add(%a, %b) output %y"), ElementsAre("T1"));
-  EXPECT_THAT(broken("input %a: f32[2] input %b: i64[2] %y = Pow(%a, %b) output %y"), ElementsAre("T1"));
   EXPECT_THAT(broken("input %a: u8[2] %y = Mul(%a, %a) output %y"), ElementsAre("T2"));
   EXPECT_THAT(broken("input %a: e4m3[2] input %b: f16[2] %y = Max(%b, %b, %a) output %y"), ElementsAre("T1"));
   EXPECT_THAT(broken("input %a: bool[2] %y = Min(%a) output %y"), ElementsAre("T2"));
+}
+
+TEST(ArithmeticRules, an_exponent_has_a_type_of_its_own) {
+  EXPECT_EQ(type_of("input %a: f16[2] input %b: i64[2] %y = Pow(%a, %b) output %y"), "f16[2]");
+  EXPECT_EQ(type_of("input %a: i32[2] input %b: f32[2] %y = Pow(%a, %b) output %y"), "i32[2]");
+  EXPECT_THAT(broken("input %a: f16[2] input %b: e4m3[2] %y = Pow(%a, %b) output %y"), ElementsAre("T2"));
+  EXPECT_THAT(run(Pow{}, {tensor(f16, {2}, {3, 0.5}), ints({2})}), Gives(f16, {2}, {9, 0.25}));
+  EXPECT_THAT(run(Pow{}, {ints({4, 3, -2, 10}), tensor(f32, {4}, {0.5, 0.5, 0.5, 40})}), Is(ints({2, 1, 0, INT64_MAX})));
 }
 
 TEST(ArithmeticRules, fixes_name_the_tensor) {

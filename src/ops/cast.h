@@ -21,7 +21,7 @@ struct Cast {
   std::vector<HostTensor> reference(std::span<const HostTensor* const> in) const;
 };
 
-// Cast to the type of the second input, whose value is not used.
+// Cast to the type of the second input, whose value is not used.  T1 as Cast.
 struct CastLike {
   static constexpr std::string_view kName = "CastLike";
   int64_t saturate = 1;

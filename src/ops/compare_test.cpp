@@ -69,6 +69,7 @@ TEST(Where, picks_by_mask_and_copies_bits) {
 
 TEST(WhereRules, types_and_shapes) {
   EXPECT_THAT(broken("input %m: i64[2] input %a: f16[2] %y = Where(%m, %a, %a) output %y"), ElementsAre("T1"));
+  EXPECT_THAT(broken("input %m: bool[2] input %a: e4m3[2] %y = Where(%m, %a, %a) output %y"), ElementsAre("T3"));
   EXPECT_THAT(broken("input %m: bool[2] input %a: f16[2] input %b: f32[2] %y = Where(%m, %a, %b) output %y"), ElementsAre("T2"));
   EXPECT_THAT(broken("input %m: bool[2] input %a: f16[3] %y = Where(%m, %a, %a) output %y"), ElementsAre("S1"));
   EXPECT_EQ(type_of("input %m: bool[1,77,77] input %a: f16[] input %x: f16[batch,1,1] %y = Where(%m, %a, %x) output %y"),

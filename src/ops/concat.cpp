@@ -90,6 +90,7 @@ std::vector<Inferred> Split::infer(InferContext& context) const {
   const auto outputs = static_cast<size_t>(std::max(context.output_count(), 1));
   const std::vector<Inferred> failed(outputs, Inferred{x.type, {}});
   if (context.input(1) != nullptr) ops::i64_input(context, "T1", 1);
+  ops::no_codes(context, "T2", 0);
   const auto at = ops::checked_axis(context, "S1", axis, static_cast<int64_t>(x.type.shape.size()));
   if (!at) return failed;
   const Dim& whole = x.type.shape[static_cast<size_t>(*at)];

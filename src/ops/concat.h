@@ -16,7 +16,7 @@ struct Concat {
 
 // The parts of x along `axis`: sizes from input 1 (opset 13) or the attribute `split`, else as many equal parts as the
 // node has outputs (num_outputs, opset 18), the last one smaller if they do not divide.
-//   T1: split is i64.  S1: axis in range.  S2: the sizes are known, not negative, and sum to the axis.
+//   T1: split is i64.  T2: x is not f8.  S1: axis in range.  S2: the sizes are known, not negative, and sum to the axis.
 //   S3: their number is the number of outputs.
 struct Split {
   static constexpr std::string_view kName = "Split";

@@ -87,6 +87,7 @@ TEST(Expand, both_sides_may_grow) {
   EXPECT_THAT(run(Expand{}, {tensor(f16, {1, 2}, {1, 2}), ints({0, 1})}), Gives(f16, {0, 2}, {}));
   EXPECT_EQ(type_of("input %x: f16[batch,3,8] const %c: f16[1,1,1] = {0} %s = Shape(%x) %y = Expand(%c, %s) output %y"), "f16[batch,3,8]");
   EXPECT_THAT(broken("input %x: f16[2] input %s: i32[1] %y = Expand(%x, %s) output %y"), ElementsAre("T1"));
+  EXPECT_THAT(broken("input %x: e5m2[2] const %s: i64[1] = {2} %y = Expand(%x, %s) output %y"), ElementsAre("T2"));
   EXPECT_THAT(broken("input %x: f16[2] input %s: i64[n] %y = Expand(%x, %s) output %y"), ElementsAre("S1"));
   EXPECT_THAT(broken("input %x: f16[2] const %s: i64[1] = {-1} %y = Expand(%x, %s) output %y"), ElementsAre("S2"));
   EXPECT_THAT(broken("input %x: f16[2] const %s: i64[1] = {3} %y = Expand(%x, %s) output %y"), ElementsAre("S3"));
@@ -98,6 +99,7 @@ TEST(Tile, repeats_axes) {
   EXPECT_THAT(run(Tile{}, {tensor(f16, {2}, {1, 2}), ints({0})}), Gives(f16, {0}, {}));
   EXPECT_EQ(type_of("input %x: f16[batch,3] const %r: i64[2] = {2,2} %y = Tile(%x, %r) output %y"), "f16[2*batch,6]");
   EXPECT_THAT(broken("input %x: f16[2] const %r: i32[1] = {2} %y = Tile(%x, %r) output %y"), ElementsAre("T1"));
+  EXPECT_THAT(broken("input %x: e4m3[2] const %r: i64[1] = {2} %y = Tile(%x, %r) output %y"), ElementsAre("T2"));
   EXPECT_THAT(broken("input %x: f16[2] const %r: i64[2] = {2,2} %y = Tile(%x, %r) output %y"), ElementsAre("S1"));
   EXPECT_THAT(broken("input %x: f16[2] const %r: i64[1] = {-2} %y = Tile(%x, %r) output %y"), ElementsAre("S2"));
   EXPECT_THAT(broken("input %x: f16[4] const %r: i64[1] = {4611686018427387904} %y = Tile(%x, %r) output %y"), ElementsAre("size"));

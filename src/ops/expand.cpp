@@ -46,6 +46,7 @@ std::optional<Shape> repeated(const Operand& x, const Shape& shape) {
 std::vector<Inferred> Expand::infer(InferContext& context) const {
   const Operand& x = context.in(0);
   ops::i64_input(context, "T1", 1);
+  ops::no_codes(context, "T2", 0);
   const auto wanted = sizes(context, 1);
   if (!wanted) return {{x.type, {}}};
   auto shape = ops::broadcast(x.type.shape, *wanted);
@@ -66,6 +67,7 @@ std::vector<HostTensor> Expand::reference(std::span<const HostTensor* const> in)
 std::vector<Inferred> Tile::infer(InferContext& context) const {
   const Operand& x = context.in(0);
   ops::i64_input(context, "T1", 1);
+  ops::no_codes(context, "T2", 0);
   const auto repeats = sizes(context, 1);
   if (!repeats) return {{x.type, {}}};
   if (!ops::check(context, repeats->size() == x.type.shape.size(), "S1",

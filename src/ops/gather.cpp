@@ -49,6 +49,7 @@ int64_t index_at(const ops::IntReader& read, int64_t i, int64_t size) {
 std::vector<Inferred> Gather::infer(InferContext& context) const {
   const Operand &data = context.in(0), &indices = context.in(1);
   ops::index_input(context, "T1", 1);
+  ops::no_codes(context, "T2", 0);
   const Shape& from = data.type.shape;
   const auto at = ops::checked_axis(context, "S1", axis, static_cast<int64_t>(from.size()));
   if (!at || !check_indices(context, "S2", from[static_cast<size_t>(*at)])) return {{data.type, {}}};
@@ -76,6 +77,7 @@ std::vector<Inferred> GatherND::infer(InferContext& context) const {
   const Operand &data = context.in(0), &indices = context.in(1);
   const Shape &from = data.type.shape, &at = indices.type.shape;
   ops::i64_input(context, "T1", 1);
+  ops::no_codes(context, "T2", 0);
   const auto batch = static_cast<size_t>(batch_dims);
   bool agree = batch_dims >= 0 && batch < from.size() && batch < at.size();
   for (size_t i = 0; agree && i < batch; ++i) agree = from[i] == at[i] || (from[i].symbol != at[i].symbol);
@@ -115,6 +117,7 @@ std::vector<Inferred> GatherElements::infer(InferContext& context) const {
   const Operand &data = context.in(0), &indices = context.in(1);
   const Shape &from = data.type.shape, &at = indices.type.shape;
   ops::index_input(context, "T1", 1);
+  ops::no_codes(context, "T2", 0);
   const auto along = ops::checked_axis(context, "S1", axis, static_cast<int64_t>(from.size()));
   if (!along) return {{data.type, {}}};
   bool fits = from.size() == at.size();

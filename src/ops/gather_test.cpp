@@ -28,6 +28,9 @@ TEST(Gather, rows_columns_and_scalars) {
 TEST(GatherRules, types_and_shapes) {
   EXPECT_EQ(type_of("input %t: f16[49408,768] input %i: i64[batch,77] %y = Gather(%t, %i) output %y"), "f16[batch,77,768]");
   EXPECT_THAT(broken("input %t: f16[3,2] input %i: f32[2] %y = Gather(%t, %i) output %y"), ElementsAre("T1"));
+  const auto codes = check("input %t: e4m3[3,2] input %i: i64[2] %y = Gather(%t, %i) output %y");
+  EXPECT_THAT(codes.rules(), ElementsAre("T2"));
+  EXPECT_EQ(codes.violations[0].fix, "insert DequantizeLinear after `t`");
   EXPECT_THAT(broken("input %t: f16[3,2] input %i: i32[2] %y = Gather(%t, %i) {axis=2} output %y"), ElementsAre("S1"));
   EXPECT_THAT(broken("input %t: f16[] input %i: i32[2] %y = Gather(%t, %i) output %y"), ElementsAre("S1"));
   EXPECT_THAT(broken("input %t: f16[3,2] const %i: i32[2] = {0,-4} %y = Gather(%t, %i) output %y"), ElementsAre("S2"));

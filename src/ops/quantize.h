@@ -38,7 +38,7 @@ struct QuantizeLinear {
 
 // y = (x - zero_point) * scale, the exact product rounded once. y's type: output_dtype, else the scale's.
 //   T1: x is e4m3, e5m2, i8, u8 or i32.  T2: the scale is f32, f16 or bf16.  T3: zero_point has x's type.  T4: output_dtype
-//   is a float.  Q1, Q2 as QuantizeLinear; also no zero point for i32.  S1, S2, A1 as QuantizeLinear.
+//   is a float.  Q1 as QuantizeLinear.  Q2: an f8 zero point is 0, i32 data has none.  S1, S2, A1 as QuantizeLinear.
 struct DequantizeLinear {
   static constexpr std::string_view kName = "DequantizeLinear";
   int64_t axis = 1;

@@ -88,6 +88,11 @@ bool i64_input(InferContext& context, std::string_view rule, int i) {
   return check_dtype(context, rule, i, context.in(i).type.dtype == DType::i64, "i64", DType::i64);
 }
 
+bool no_codes(InferContext& context, std::string_view rule, int i) {
+  return check_dtype(context, rule, i, !is_float8(context.in(i).type.dtype), "dequantized before its elements are picked or repeated",
+                     DType::f32);
+}
+
 std::optional<int64_t> normalize_axis(int64_t axis, int64_t rank) {
   if (axis < -rank || axis >= rank) return std::nullopt;
   return axis < 0 ? axis + rank : axis;

@@ -18,6 +18,8 @@ bool float_input(InferContext& context, std::string_view rule, int i);
 bool number_input(InferContext& context, std::string_view rule, int i);  // a float, i32 or i64
 bool index_input(InferContext& context, std::string_view rule, int i);   // i32 or i64
 bool i64_input(InferContext& context, std::string_view rule, int i);
+// Input i must not be f8: as in ONNX and TensorRT, codes are dequantized before elements are picked or repeated.
+bool no_codes(InferContext& context, std::string_view rule, int i);
 bool check(InferContext& context, bool holds, std::string_view rule, std::string what, std::string fix = {});
 
 // [-rank, rank) to [0, rank); nullopt outside.

@@ -93,6 +93,7 @@ std::optional<Shape> sliced_elements(const Operand& data, const Request& want) {
 
 std::vector<Inferred> Slice::infer(InferContext& context) const {
   const Operand& data = context.in(0);
+  ops::no_codes(context, "T2", 0);
   const auto want = request(context);
   if (!want) return {{data.type, {}}};
   Shape shape = data.type.shape;

@@ -44,7 +44,7 @@ void select(HostTensor& out, const HostTensor& condition, const HostTensor& a, c
 std::vector<Inferred> Where::infer(InferContext& context) const {
   ops::check_dtype(context, "T1", 0, context.in(0).type.dtype == DType::boolean, "a boolean", DType::boolean);
   context.in(1), context.in(2);
-  ops::same_dtype(context, "T2", 1, 3);
+  if (ops::same_dtype(context, "T2", 1, 3)) ops::no_codes(context, "T3", 1);
   Shape shape = ops::broadcast_inputs(context, "S1", 0, 3);
   return {ops::output(context, context.in(1).type.dtype, std::move(shape), choose(context))};
 }
