@@ -4,6 +4,7 @@ namespace octet::cli {
 namespace {
 
 constexpr Subcommand kSubcommands[] = {
+    {"quantize", "FP8 ranges for a checkpoint, calibrated on pictures and texts", "octet quantize models/clip-cifar10-fp8 --calib-images data/cifar10/calib.tar --calib-texts data/cifar10/calib_texts.txt -o out/quantized", add_quantize},
     {"export", "checkpoint -> ONNX, in FP8 or a float type", "octet export models/clip-cifar10-fp8 --precision fp8 -o out/fp8", add_export},
     {"check", "strong typing and Q/DQ diagnosis of an ONNX file", "octet check out/fp8/image.onnx", add_check},
     {"exec", "build, save, load and time an engine (trtexec's flags)", "octet exec --onnx=image.onnx --saveEngine=image.plan --shapes=pixel_values:128x3x32x32", add_exec},

@@ -15,6 +15,7 @@ struct Subcommand {
 };
 std::span<const Subcommand> subcommands();   // list.cpp, in the order of --help
 
+Run add_quantize(CLI::App& app);
 Run add_export(CLI::App& app);
 Run add_check(CLI::App& app);
 Run add_exec(CLI::App& app);

@@ -11,23 +11,13 @@
 #include "formats/json.h"
 #include "formats/tar.h"
 #include "frontends/processor.h"
-#include "image/decode.h"
-#include "image/preprocess.h"
-#include "text/clip_tokenizer.h"
+#include "model_inputs.h"
 
 namespace octet::cli {
 namespace {
 
 constexpr int64_t kBatch = 128;
 constexpr double kZ = 1.959964;  // 95 %
-
-std::vector<std::string> lines_of(const std::filesystem::path& path) {
-  std::vector<std::string> lines;
-  for (const auto& line : split(read_text(path), '\n'))
-    if (!trim(line).empty()) lines.emplace_back(trim(line));
-  if (lines.empty()) fail(Code::kInvalid, "{} has no lines", path.string());
-  return lines;
-}
 
 void require_same_processor(const Engine& engine, const std::filesystem::path& processor) {
   const std::string& recorded = engine.plan->processor_sha256;
@@ -71,12 +61,7 @@ std::vector<std::vector<float>> class_vectors(const Engine& text, const ZeroShot
   for (const auto& name : names)
     for (const auto& pattern : templates) prompts.push_back(fill_template(pattern, name));
   const auto rows = embed(text, static_cast<int64_t>(prompts.size()), "embedding prompts", [&](int64_t first, int64_t items) {
-    HostTensor tensor(ids.dtype, {items, tokens});
-    for (int64_t i = 0; i < items; ++i) {
-      const auto encoded = tokenizer.encode_padded(prompts[static_cast<size_t>(first + i)], static_cast<int>(tokens));
-      for (int64_t t = 0; t < tokens; ++t) tensor.set_int(i * tokens + t, encoded[static_cast<size_t>(t)]);
-    }
-    return tensor;
+    return token_batch(tokenizer, std::span(prompts).subspan(static_cast<size_t>(first), static_cast<size_t>(items)), ids.dtype, tokens);
   });
   std::vector<std::vector<float>> classes;
   for (size_t c = 0; c < names.size(); ++c) {
@@ -101,15 +86,14 @@ Pictures read_pictures(const std::filesystem::path& tar, size_t classes) {
   Pictures pictures;
   TarSamples samples(tar);
   while (auto sample = samples.next()) {
-    auto picture = sample->parts.find("jpg");
-    if (picture == sample->parts.end()) picture = sample->parts.find("png");
+    auto picture = picture_of(*sample);
     const auto label = sample->parts.find("cls");
-    if (picture == sample->parts.end() || label == sample->parts.end()) fail(Code::kInvalid, "{}: sample `{}` lacks .jpg/.png or .cls", tar.string(), printable(sample->key));
+    if (!picture || label == sample->parts.end()) fail(Code::kInvalid, "{}: sample `{}` lacks .jpg/.png or .cls", tar.string(), printable(sample->key));
     const std::string_view digits = trim({reinterpret_cast<const char*>(label->second.data()), label->second.size()});
     int value = -1;
     std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (value < 0 || static_cast<size_t>(value) >= classes) fail(Code::kInvalid, "{}: sample `{}` has label `{}`, not one of {} classes", tar.string(), printable(sample->key), printable(digits), classes);
-    pictures.images.push_back(with_context([&] { return "decoding sample `" + printable(sample->key) + "`"; }, [&] { return decode_image(picture->second); }));
+    pictures.images.push_back(std::move(*picture));
     pictures.labels.push_back(value);
     pictures.keys.push_back(sample->key);
   }
@@ -165,11 +149,8 @@ ZeroShotResult zero_shot(const Engine& text, const Engine& image, const ZeroShot
   const std::vector<int64_t> expected{3, preprocess.height, preprocess.width};
   if (pixels.dims != expected) fail(Code::kInvalid, "the processor makes [3,{},{}] pictures, the engine takes [{}]", preprocess.height, preprocess.width, fmt::join(pixels.dims, ","));
   const auto count = static_cast<int64_t>(pictures.images.size());
-  const auto per_picture = static_cast<size_t>(3 * preprocess.height * preprocess.width);
   const auto rows = embed(image, count, "embedding pictures", [&](int64_t first, int64_t items) {
-    std::vector<float> batch(static_cast<size_t>(items) * per_picture);
-    for (int64_t i = 0; i < items; ++i) preprocess.run(pictures.images[static_cast<size_t>(first + i)], batch.data() + static_cast<size_t>(i) * per_picture);
-    return from_f32(pixels.dtype, {items, 3, preprocess.height, preprocess.width}, batch);
+    return pixel_batch(preprocess, std::span(pictures.images).subspan(static_cast<size_t>(first), static_cast<size_t>(items)), pixels.dtype);
   });
   const double scale = logit_scale(in.processor);
   for (size_t i = 0; i < rows.size(); ++i) score(r, rows[i], classes, scale, pictures.labels[i]);

@@ -1,0 +1,123 @@
+#include "calibrate.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "compare.h"
+#include "numeric/convert.h"
+#include "numeric/host_tensor.h"
+#include "plan/uses.h"
+
+namespace octet {
+namespace {
+
+constexpr std::string_view kProduct = ".pv";  // what frontends/tower_builder.cpp calls an attention's second product
+
+// The linears of a gemm step: each is named like its module, in the order of the columns.
+std::vector<std::string> modules_of(const plan::Plan& plan, size_t step) {
+  std::vector<std::string> modules;
+  for (const uint32_t node : plan.source.steps[step])
+    if (plan.source.nodes[node].op == "MatMul") modules.push_back(plan.source.nodes[node].name);
+  return modules;
+}
+
+float factor_at(const plan::Plan& plan, const plan::AttentionInput& input) {
+  for (const plan::Step& step : plan.steps)
+    if (const auto* gemm = std::get_if<plan::Gemm>(&step.op); gemm != nullptr && gemm->out == input.buffer)
+      for (const plan::ColumnRange& range : gemm->ranges)
+        if (input.column >= range.begin && input.column < range.end) return range.mul;
+  return 1;
+}
+
+// The pool that a causal tower ends with; nullptr if all rows of every item matter.
+const plan::Pool* causal_pool(const plan::Plan& plan) {
+  const plan::Pool* found = nullptr;
+  for (const plan::Step& step : plan.steps) {
+    if (const auto* attention = std::get_if<plan::Attention>(&step.op); attention != nullptr && !attention->causal) return nullptr;
+    if (const auto* pool = std::get_if<plan::Pool>(&step.op); pool != nullptr && pool->mode != plan::PoolMode::kIndex) found = pool;
+  }
+  return found;
+}
+
+}  // namespace
+
+Calibration::Calibration(const plan::Plan& plan) : plan_(plan) {
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const plan::Step& step = plan.steps[i];
+    if (const auto* gemm = std::get_if<plan::Gemm>(&step.op))
+      for (const std::string& module : modules_of(plan, i)) add(gemm->a, 0, gemm->k, 1, module + ".input_quantizer");
+    const auto* attention = std::get_if<plan::Attention>(&step.op);
+    if (attention == nullptr) continue;
+    OCTET_CHECK(step.name.ends_with(kProduct), step.name);
+    const std::string module = step.name.substr(0, step.name.size() - kProduct.size());
+    const int64_t width = int64_t{attention->heads} * attention->head_dim;
+    const auto input = [&](const plan::AttentionInput& in, const char* name) {
+      add(in.buffer, in.column, width, factor_at(plan, in), module + name);
+    };
+    input(attention->q, ".q_bmm_quantizer");
+    input(attention->k, ".k_bmm_quantizer");
+    input(attention->v, ".v_bmm_quantizer");
+    add(attention->out, 0, width, 1, module + ".bmm2_output_quantizer");
+  }
+}
+
+void Calibration::add(plan::Id buffer, int64_t column, int64_t columns, float factor, std::string quantizer) {
+  const auto same = [&](const CalibrationSite& s) { return s.buffer == buffer && s.column == column && s.columns == columns; };
+  auto found = std::find_if(sites_.begin(), sites_.end(), same);
+  if (found == sites_.end()) found = sites_.insert(found, {buffer, column, columns, factor, {}, {}});
+  found->quantizers.push_back(std::move(quantizer));
+}
+
+std::vector<int64_t> Calibration::rows_used(std::span<const void* const> inputs, int64_t batch) const {
+  const plan::Pool* pool = causal_pool(plan_);
+  if (pool == nullptr) return {};
+  size_t input = 0;
+  while (plan_.inputs[input].buffer != pool->ids) ++input;
+  const DType dtype = plan_.buffers[pool->ids].dtype;
+  const auto tokens = static_cast<int64_t>(pool->rows);
+  const auto bytes = static_cast<size_t>(batch * tokens) * size_of(dtype);
+  const HostTensor ids(dtype, {batch, tokens}, {static_cast<const std::byte*>(inputs[input]), bytes}, nullptr);
+  std::vector<int64_t> used;
+  for (int64_t item = 0; item < batch; ++item) {
+    int64_t row = 0;
+    const auto id = [&](int64_t t) { return ids.at_int(item * tokens + t); };
+    if (pool->mode == plan::PoolMode::kArgMax) {
+      for (int64_t t = 1; t < tokens; ++t)
+        if (id(t) > id(row)) row = t;
+    } else {
+      while (row < tokens && id(row) != pool->index) ++row;
+      if (row == tokens) row = 0;  // no such token: the engine pools row 0
+    }
+    used.push_back(row + 1);
+  }
+  return used;
+}
+
+void Calibration::observe(plan::Id id, std::span<const std::byte> output, std::span<const int64_t> rows_used) {
+  const plan::Buffer& buffer = plan_.buffers[id];
+  const int64_t cols = buffer.dims.back(), rows = buffer.dims.size() == 1 ? 1 : buffer.dims[0];
+  const auto row_bytes = static_cast<size_t>(cols) * size_of(buffer.dtype);
+  const auto items = static_cast<int64_t>(output.size() / row_bytes) / rows;
+  std::vector<float> values(static_cast<size_t>(cols));
+  for (CalibrationSite& site : sites_) {
+    if (site.buffer != id) continue;
+    const auto slice = std::span(values).subspan(static_cast<size_t>(site.column), static_cast<size_t>(site.columns));
+    for (int64_t item = 0; item < items; ++item) {
+      const int64_t used = rows_used.empty() ? rows : std::min(rows, rows_used[static_cast<size_t>(item)]);
+      for (int64_t row = 0; row < used; ++row) {
+        decode_many(buffer.dtype, output.data() + static_cast<size_t>(item * rows + row) * row_bytes, cols, values.data());
+        if (site.factor != 1)
+          for (float& v : slice) v /= site.factor;
+        with_context([&] { return fmt::format("observing `{}`", buffer.name); }, [&] { site.observer.add(slice); });
+      }
+    }
+  }
+}
+
+void Calibration::run(Context& context, std::span<const void* const> inputs, int64_t batch) {
+  const std::vector<int64_t> rows = rows_used(inputs, batch);
+  walk_steps(plan_, context, inputs, batch,
+             [&](size_t step, std::span<const std::byte> output) { observe(plan::out_of(plan_.steps[step].op), output, rows); });
+}
+
+}  // namespace octet

@@ -1,0 +1,41 @@
+// Observers on a running engine: a tower in a plain float type is run step by step, and every tensor that an FP8 engine would
+// quantize is observed as the step writes it. Where the sites lie is read off the plan. Next: quantize.h chooses ranges from them.
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plan/plan.h"
+#include "quant/observer.h"
+#include "runtime/backend.h"
+
+namespace octet {
+
+// Columns of one step's output, and the quantizers of the checkpoint that round it ("L.self_attn.q_proj.input_quantizer", ...).
+struct CalibrationSite {
+  plan::Id buffer = plan::kNoId;
+  int64_t column = 0, columns = 0;
+  float factor = 1;  // that the step multiplied in (the head scale); taken out before observing: ranges are of the unscaled tensor
+  std::vector<std::string> quantizers;
+  Observer observer;
+};
+
+class Calibration {
+ public:
+  // The plan of a CLIP tower built by frontends/clip.h at a float precision. It must outlive this.
+  explicit Calibration(const plan::Plan& plan);
+  // One batch. `context` must be prepared with PrepareOptions::chunk = -1; inputs: parallel to plan.inputs. In a causal tower, rows
+  // after the pooled one (the first end-of-text token) are not observed: they cannot change the result.
+  void run(Context& context, std::span<const void* const> inputs, int64_t batch);
+  const std::vector<CalibrationSite>& sites() const { return sites_; }
+
+ private:
+  void add(plan::Id buffer, int64_t column, int64_t columns, float factor, std::string quantizer);
+  void observe(plan::Id buffer, std::span<const std::byte> output, std::span<const int64_t> rows);
+  std::vector<int64_t> rows_used(std::span<const void* const> inputs, int64_t batch) const;
+
+  const plan::Plan& plan_;
+  std::vector<CalibrationSite> sites_;
+};
+
+}  // namespace octet
