@@ -42,6 +42,7 @@ class Graph {
   std::string producer;                 // producer_name of the ONNX file
   int opset = 20;                       // of domain ""
   std::map<std::string, std::string> metadata;
+  std::vector<std::string> import_notes;  // what a reader spelt anew: nodes of other domains, by name
   std::vector<ValueId> inputs, outputs;
 
   // Building. Names are made unique by a suffix if taken; "" gives a generated one.
@@ -91,10 +92,19 @@ class Graph {
   std::unordered_map<std::string, int64_t> next_suffix_;  // of a taken name, so that n equal names cost O(n)
 };
 
+// A float tensor that a node reads, and what gives it: "node 4 `X` (Cast)", "graph input" or "constant".
+struct TypedOperand {
+  std::string tensor;
+  DType dtype = DType::f32;
+  std::string producer;
+};
+std::string to_string(const TypedOperand& operand);     // "`tensor` f16 <- node 4 `X` (Cast)"
 // A broken rule at one node, with where each of its float inputs came from.
 struct TypeViolation {
   std::string node, op, rule, what, fix;                // node: "node 17 `name`"
-  std::vector<std::string> producers;                   // "`tensor` f16 <- node 4 `X` (Cast)", "<- graph input", "<- constant"
+  std::vector<TypedOperand> operands;
+  NodeId id = kNone;
+  bool mixes_floats() const;                            // its operands are of f32 and of a 16-bit float
 };
 // Runs every rule in order, filling types and shape_values; earlier ones are forgotten, those of inputs excepted. Returns
 // all violations instead of throwing for them. Throws where no type can be had: an operand missing or read before it is

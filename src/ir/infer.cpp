@@ -41,12 +41,12 @@ class Checker final : public InferContext {
   }
   void violation(std::string_view rule, std::string what, std::string fix) override {
     TypeViolation found;
+    found.id = id_;
     found.node = node().name.empty() ? fmt::format("node {}", id_) : fmt::format("node {} `{}`", id_, printable(node().name));
     found.op = node().op.name(), found.rule = rule, found.what = std::move(what), found.fix = std::move(fix);
     for (const ValueId id : node().inputs)
       if (id != kNone && is_real(graph_.value(id).type->dtype))
-        found.producers.push_back(
-            fmt::format("`{}` {} <- {}", printable(graph_.value(id).name), name_of(graph_.value(id).type->dtype), origin(graph_, id)));
+        found.operands.push_back({graph_.value(id).name, graph_.value(id).type->dtype, origin(graph_, id)});
     violations_.push_back(std::move(found));
   }
 
@@ -107,12 +107,21 @@ void infer_node(Graph& graph, NodeId id, std::vector<TypeViolation>& violations)
 
 std::string render(const TypeViolation& violation) {
   std::string out = fmt::format("\n  {} ({}), {}: {}", violation.node, violation.op, violation.rule, violation.what);
-  for (const auto& producer : violation.producers) out += "\n    " + producer;
+  for (const auto& operand : violation.operands) out += "\n    " + to_string(operand);
   if (!violation.fix.empty()) out += "\n    fix: " + violation.fix;
   return out;
 }
 
 }  // namespace
+
+std::string to_string(const TypedOperand& operand) {
+  return fmt::format("`{}` {} <- {}", printable(operand.tensor), name_of(operand.dtype), operand.producer);
+}
+
+bool TypeViolation::mixes_floats() const {
+  const auto has = [&](DType dtype) { return std::ranges::any_of(operands, [&](const auto& o) { return o.dtype == dtype; }); };
+  return has(DType::f32) && (has(DType::f16) || has(DType::bf16));
+}
 
 std::vector<TypeViolation> infer_types(Graph& graph) {
   const FreshDims fresh(reset(graph));

@@ -13,6 +13,12 @@ using testing::HasSubstr;
 
 Graph parse(std::string_view text) { return parse_graph(text, toy::find); }
 
+std::vector<std::string> producers(const TypeViolation& violation) {
+  std::vector<std::string> out;
+  for (const auto& operand : violation.operands) out.push_back(to_string(operand));
+  return out;
+}
+
 TEST(Infer, types_flow_and_violations_name_producers) {
   Graph graph = parse(R"(graph g opset 20
     input %x: f32[n,2]
@@ -31,9 +37,9 @@ TEST(Infer, types_flow_and_violations_name_producers) {
   EXPECT_EQ(found[0].rule, "T1");
   EXPECT_EQ(found[0].what, "the element types differ: `w`");
   EXPECT_EQ(found[0].fix, "insert a Cast");
-  EXPECT_THAT(found[0].producers, ElementsAre("`a` f16 <- node 0 `S` (Source)", "`w` f32 <- constant"));
+  EXPECT_THAT(producers(found[0]), ElementsAre("`a` f16 <- node 0 `S` (Source)", "`w` f32 <- constant"));
   EXPECT_EQ(found[4].node, "node 2");
-  EXPECT_THAT(found[4].producers, ElementsAre("`b` f16 <- node 1 `P` (Plus)", "`x` f32 <- graph input"));
+  EXPECT_THAT(producers(found[4]), ElementsAre("`b` f16 <- node 1 `P` (Plus)", "`x` f32 <- graph input"));
   // A failing node's result still has the type its rule gave.
   EXPECT_EQ(to_string(*graph.value(graph.find("c")).type), "f16[4]");
   EXPECT_EQ(to_string(*graph.value(graph.find("d")).type), "f32[n,2]");

@@ -1,4 +1,5 @@
 // octet check: every strong-typing and Q/DQ violation of an ONNX file at once.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -15,7 +16,15 @@ struct Options {
 };
 
 nlohmann::json to_json(const TypeViolation& v) {
-  return {{"node", v.node}, {"op", v.op}, {"rule", v.rule}, {"what", v.what}, {"fix", v.fix}, {"producers", v.producers}};
+  nlohmann::json operands = nlohmann::json::array();
+  for (const auto& o : v.operands) operands.push_back({{"tensor", o.tensor}, {"type", name_of(o.dtype)}, {"producer", o.producer}});
+  return {{"node", v.node},
+          {"op", v.op},
+          {"rule", v.rule},
+          {"what", v.what},
+          {"fix", v.fix},
+          {"operands", operands},
+          {"mixes_floats", v.mixes_floats()}};
 }
 
 int check(const Options& o) {
@@ -28,10 +37,14 @@ int check(const Options& o) {
   } else {
     for (const auto& v : violations) {
       print_out(fmt::format("{} ({}): {} [{}]\n", printable(v.node), v.op, v.what, v.rule));
-      for (const auto& p : v.producers) print_out("    " + p + "\n");
+      for (const auto& operand : v.operands) print_out("    " + to_string(operand) + "\n");
       if (!v.fix.empty()) print_out("  fix: " + v.fix + "\n");
     }
-    print_out(fmt::format("{}: {} nodes, opset {}, {} violation{}\n", o.model, graph.node_count(), graph.opset, violations.size(), violations.size() == 1 ? "" : "s"));
+    print_out(fmt::format("{}: {} nodes, opset {}, {} violation{}\n", o.model, graph.node_count(), graph.opset, violations.size(),
+                          violations.size() == 1 ? "" : "s"));
+    const auto mixed = std::ranges::count_if(violations, [](const auto& v) { return v.mixes_floats(); });
+    if (mixed > 0)
+      print_out(fmt::format("  {} of them mix f32 with a 16-bit float: `octet fix-types {} -o fixed.onnx` mends those\n", mixed, o.model));
   }
   return violations.empty() ? 0 : static_cast<int>(Code::kInvalid);
 }

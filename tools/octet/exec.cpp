@@ -10,6 +10,7 @@
 #include "engine_io.h"
 #include "explain.h"
 #include "frontends/processor.h"
+#include "passes/fix_types.h"
 #include "plan/io.h"
 #include "profile/layers.h"
 #include "profile/timing.h"
@@ -23,7 +24,7 @@ struct Options {
   std::string onnx, load, save, shapes, dump_after, export_profile;
   std::vector<std::string> disabled_passes;
   bool no_transfers = false, dump_profile = false, ignored = false;
-  bool strongly_typed = true, skip_inference = false, no_self_check = false, explain = false;
+  bool strongly_typed = true, skip_inference = false, no_self_check = false, explain = false, fix_types = false;
   profile::TimingOptions timing;
   std::string percentiles = "90,95,99";
   DeviceOptions device;
@@ -39,6 +40,15 @@ void info(const std::string& line) {
   print_out(fmt::format("{} [I] {}\n", stamp, line));
 }
 
+Graph load(const Options& o) {
+  Graph graph = load_model(o.onnx);
+  if (!o.fix_types) return graph;
+  const auto repair = passes::fix_types(graph);
+  for (const auto& change : repair.changes) info("fixTypes: " + change);
+  for (const auto& note : repair.notes) info("fixTypes: note: " + note);
+  return graph;
+}
+
 Engine build(const Options& o) {
   CompileOptions options;
   options.passes.disabled = o.disabled_passes;
@@ -52,7 +62,7 @@ Engine build(const Options& o) {
   CompileReport report;
   const auto begin = std::chrono::steady_clock::now();
   const auto plan =
-      with_context([&] { return "building an engine from " + o.onnx; }, [&] { return compile(load_model(path), options, &report); });
+      with_context([&] { return "building an engine from " + o.onnx; }, [&] { return compile(load(o), options, &report); });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   info(fmt::format("Engine built in {:.3f} sec.", seconds));
   if (options.self_check)
@@ -169,6 +179,7 @@ Run add_exec(CLI::App& app) {
   app.add_option("--saveEngine", o->save, "where to write the built engine");
   app.add_option("--shapes", o->shapes, "input shapes: name:128x3x224x224,... (default: batch 1)");
   app.add_flag("--stronglyTyped", o->strongly_typed, "types as the file says: octet's only mode");
+  app.add_flag("--fixTypes", o->fix_types, "mend float types that contradict each other first, as octet fix-types does");
   app.add_option("--iterations", o->timing.iterations, "at least this many timed runs")
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();

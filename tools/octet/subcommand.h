@@ -18,6 +18,7 @@ std::span<const Subcommand> subcommands();   // list.cpp, in the order of --help
 Run add_quantize(CLI::App& app);
 Run add_export(CLI::App& app);
 Run add_check(CLI::App& app);
+Run add_fix_types(CLI::App& app);
 Run add_exec(CLI::App& app);
 Run add_run(CLI::App& app);
 Run add_inspect(CLI::App& app);

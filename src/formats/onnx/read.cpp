@@ -277,6 +277,8 @@ void ModelReader::add_node() {
   node.op = op_of_node();
   for (const std::string_view input : node_.inputs) node.inputs.push_back(use(input));
   for (const std::string_view output : node_.outputs) node.outputs.push_back(output.empty() ? kNone : graph_.find(std::string(output)));
+  if (node_.domain == "trt")
+    graph_.import_notes.push_back(fmt::format("`{}`: trt.{} -> {}", printable(node_.label()), printable(node_.op_type), node.op.name()));
   graph_.add_node(std::move(node));
 }
 
