@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "formats/json.h"
 #include "formats/torch_zip/torch_zip.h"
+#include "frontends/unified_export.h"
 
 namespace octet {
 namespace {
@@ -22,14 +23,6 @@ nlohmann::json load_config(const std::filesystem::path& dir) {
   auto config = read_json(dir / "config.json", kConfigLimits);
   if (!config.is_object()) fail(Code::kInvalid, "{}: not a JSON object", (dir / "config.json").string());
   return config;
-}
-
-// Forms of quantization that would silently be read as an unquantized or wrongly scaled model.
-void refuse_other_quantization(const std::filesystem::path& dir, const nlohmann::json& config) {
-  const char* found = is_there(dir / "hf_quant_config.json") ? "hf_quant_config.json" : config.contains("quantization_config") ? "config.json's quantization_config" : nullptr;
-  if (found != nullptr)
-    throw Error(Code::kUnsupported, fmt::format("{}: {} says that it is a deployment export, which drops the attention scales", dir.string(), found),
-                "give the checkpoint that save_pretrained wrote after modelopt's mto.enable_huggingface_checkpointing()");
 }
 
 void check_values(const HostTensor& amax) {
@@ -95,11 +88,11 @@ Checkpoint load_checkpoint(const std::filesystem::path& dir) {
   Checkpoint out;
   out.dir = dir;
   out.config = load_config(dir);
-  refuse_other_quantization(dir, out.config);
   out.tensors = open_checkpoint_tensors(dir);
   if (const auto state = dir / kStateFile; is_there(state))
     with_context([&] { return "reading " + state.string(); }, [&] { out.quant = read_modelopt_state(read_torch_zip(state)); });
   attach_ranges(out);
+  if (is_unified_export(out)) read_unified_export(out);
   return out;
 }
 

@@ -1,5 +1,6 @@
 // A Hugging Face checkpoint directory, quantized by ModelOpt or not: config.json, model.safetensors (or its shards), and
-// modelopt_state.pth with the `_amax` tensors joined by name. Next: frontends/clip.h builds graphs from it.
+// modelopt_state.pth with the `_amax` tensors joined by name, or the scales of a unified export (unified_export.h).
+// Next: frontends/clip.h builds graphs from it.
 #pragma once
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@ struct Checkpoint {
   nlohmann::json config;   // an object
   Safetensors tensors;
   QuantState quant;        // empty when the checkpoint is not quantized
+  std::vector<std::string> notes;  // one line each: what its form leaves out, and what that means for the graph
 
   const HostTensor& tensor(std::string_view name) const { return tensors.at(name); }  // Error{kInvalid} names the nearest
   // The enabled quantizer of that name; nullptr when it is disabled or there is none.
@@ -25,7 +27,7 @@ struct Checkpoint {
 // Missing file: Error{kIo}. Error{kInvalid} when state and tensors contradict each other: an enabled static quantizer without
 // `_amax`, an `_amax` without quantizer or without modelopt_state.pth, an amax that is negative, not finite, or neither one
 // element nor one for each index of the quantizer's axis. Error{kUnsupported} for other forms of quantization (a unified
-// export with hf_quant_config.json, `_pre_quant_scale`).
+// export of another type than FP8, `_pre_quant_scale`).
 Checkpoint load_checkpoint(const std::filesystem::path& dir);
 
 }  // namespace octet

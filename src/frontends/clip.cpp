@@ -57,6 +57,7 @@ ClipGraph build_clip_text(const Checkpoint& checkpoint, const ClipExportOptions&
   const ClipConfig config = read_clip_config(checkpoint.config);
   const int64_t width = config.text.hidden, tokens = config.positions;
   TowerBuilder b(checkpoint, options, "clip_text");
+  b.notes = checkpoint.notes;
   Graph& g = b.graph;
   const ValueId ids = g.add_input(options.blog_names ? "text_input" : "input_ids", {options.ids, {Dim(1, "batch"), tokens}});
   const ValueId table = b.parameter("text_model.embeddings.token_embedding.weight", {config.vocabulary, width});
@@ -76,6 +77,7 @@ ClipGraph build_clip_image(const Checkpoint& checkpoint, const ClipExportOptions
   const ClipConfig config = read_clip_config(checkpoint.config);
   const int64_t width = config.vision.hidden, size = config.image_size, tokens = config.patches() + 1;
   TowerBuilder b(checkpoint, options, "clip_image");
+  b.notes = checkpoint.notes;
   Graph& g = b.graph;
   const std::string name = "vision_model.embeddings";
   const ValueId pixels = g.add_input(options.blog_names ? "image_input" : "pixel_values", {b.dtype(), {Dim(1, "batch"), config.channels, size, size}});

@@ -30,14 +30,24 @@ HostTensor transpose_of(const HostTensor& matrix) {
   return out;
 }
 
+HostTensor dequantize(const HostTensor& codes, const HostTensor& scale) {
+  std::vector<float> values = to_f32(codes);
+  const auto factor = static_cast<float>(scale.at(0));
+  for (float& value : values) value *= factor;
+  return from_f32(DType::f32, codes.dims(), values);
+}
+
 }  // namespace
 
-const HostTensor& checkpoint_tensor(const Checkpoint& checkpoint, const std::string& name, const std::vector<int64_t>& dims) {
+HostTensor checkpoint_tensor(const Checkpoint& checkpoint, const std::string& name, const std::vector<int64_t>& dims) {
   const HostTensor& tensor = checkpoint.tensor(name);
   if (tensor.dims() != dims)
     fail(Code::kInvalid, "tensor `{}` is {}, config.json makes it [{}]", name, describe(tensor), fmt::join(dims, ","));
+  if (tensor.dtype() == DType::e4m3 && checkpoint.quant.by_name.contains(name + "_quantizer"))
+    return dequantize(tensor, checkpoint.tensor(name + "_scale"));
   if (!is_float(tensor.dtype()))
-    throw Error(Code::kUnsupported, fmt::format("tensor `{}` is {}; this frontend reads f16, bf16 and f32 weights", name, describe(tensor)));
+    throw Error(Code::kUnsupported,
+                fmt::format("tensor `{}` is {}; this frontend reads f16, bf16 and f32 weights", name, describe(tensor)));
   return tensor;
 }
 
@@ -54,10 +64,14 @@ HostTensor cast_tensor(const HostTensor& tensor, DType dtype) {
 
 HostTensor transpose(const HostTensor& matrix) {
   switch (size_of(matrix.dtype())) {
-    case 1: return transpose_of<uint8_t>(matrix);
-    case 2: return transpose_of<uint16_t>(matrix);
-    case 4: return transpose_of<uint32_t>(matrix);
-    default: return transpose_of<uint64_t>(matrix);
+    case 1:
+      return transpose_of<uint8_t>(matrix);
+    case 2:
+      return transpose_of<uint16_t>(matrix);
+    case 4:
+      return transpose_of<uint32_t>(matrix);
+    default:
+      return transpose_of<uint64_t>(matrix);
   }
 }
 

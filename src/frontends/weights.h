@@ -4,8 +4,9 @@
 
 namespace octet {
 
-// The tensor `name` with exactly these dims; throws Error{kInvalid} naming both otherwise.
-const HostTensor& checkpoint_tensor(const Checkpoint& checkpoint, const std::string& name, const std::vector<int64_t>& dims);
+// The tensor `name` with exactly these dims; throws Error{kInvalid} naming both otherwise. An e4m3 weight of a unified
+// export comes as f32, code * scale: dividing by that scale, even rounded to a normal f16, gives the same codes again.
+HostTensor checkpoint_tensor(const Checkpoint& checkpoint, const std::string& name, const std::vector<int64_t>& dims);
 // Same values rounded once to `dtype`; the same bytes (a view) when it has it already. A finite value that overflows the
 // target is Error{kInvalid}.
 HostTensor cast_tensor(const HostTensor& tensor, DType dtype);
