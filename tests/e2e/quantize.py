@@ -27,11 +27,11 @@ with running(__doc__) as run:
     save_file({n: t for n, t in shipped.items() if not n.endswith("._amax")}, plain / "model.safetensors", {"format": "pt"})
 
     out = run.scratch / "max"
-    told = load_json(run.octet("quantize", plain, *CALIBRATION, "-o", out, "--json").stdout)
+    told_max = load_json(run.octet("quantize", plain, *CALIBRATION, "-o", out, "--json").stdout)
     tensors = load_file(out / "model.safetensors")
     run.equal("names of the tensors", set(tensors), set(shipped))
     run.check(all(tensors[n].dtype == t.dtype and tensors[n].shape == t.shape for n, t in shipped.items()), "types and shapes as shipped")
-    run.equal("pictures and texts", (told["pictures"], told["texts"], len(told["quantizers"])), (512, 256, 196))
+    run.equal("pictures and texts", (told_max["pictures"], told_max["texts"], len(told_max["quantizers"])), (512, 256, 196))
     worst = {"image tower": lambda n: "vision" in n or "visual" in n, "weights": lambda n: ".weight_quantizer" in n}
     for name, part in worst.items():
         r = ratios(tensors, shipped, part)
@@ -45,6 +45,8 @@ with running(__doc__) as run:
     for tower in TOWERS:
         run.at_least(f"max, {tower}: mean cosine to fp32", cosines(mine[tower], truth[f"{tower}_embeds"]).mean(), 0.998)
     run.at_most(f"top-1 {100 * top1['mine']:.1f} % and {100 * top1['theirs']:.1f} % with the shipped state: points apart", 100 * abs(top1["mine"] - top1["theirs"]), 0.5)
+    told = load_json(run.octet("eval", out, "--images", DATA / "eval.tar", "--classes", DATA / "classes.txt", "--prompts", DATA / "prompts.txt", "--json").stdout)
+    run.check(abs(told["top1"] - top1["mine"]) <= 0.0011, f"octet eval of the checkpoint says top-1 {told['top1']}")
 
     again = run.scratch / "again"
     run.octet("quantize", MODEL, *CALIBRATION, "-o", again, "--quiet")
@@ -53,7 +55,7 @@ with running(__doc__) as run:
 
     best = run.scratch / "mse"
     told_mse = load_json(run.octet("quantize", plain, *CALIBRATION, "-o", best, "--method", "mse", "--per-channel", "--json").stdout)
-    gain = {kind: np.mean([b["sqnr_db"] - a["sqnr_db"] for a, b in zip(told["quantizers"], told_mse["quantizers"], strict=True) if a["kind"] == kind])
+    gain = {kind: np.mean([b["sqnr_db"] - a["sqnr_db"] for a, b in zip(told_max["quantizers"], told_mse["quantizers"], strict=True) if a["kind"] == kind])
             for kind in ("weight", "activation")}
     run.check(min(gain.values()) > 0, f"mse per channel: SQNR gains {gain['weight']:.2f} dB on weights, {gain['activation']:.2f} dB on activations")
     run.equal("a range for each output", load_file(best / "model.safetensors")["visual_projection.weight_quantizer._amax"].shape, (256, 1))

@@ -19,9 +19,20 @@ struct Options {
   DeviceOptions device;
 };
 
+// Removed with all that is in it when the last copy goes.
+std::shared_ptr<const std::filesystem::path> temporary_directory() {
+  auto path = std::make_unique<std::filesystem::path>(std::filesystem::temp_directory_path() / fmt::format("octet-eval-{}", ::getpid()));
+  return {path.release(), [](const std::filesystem::path* directory) {
+            std::error_code ignored;
+            std::filesystem::remove_all(*directory, ignored);
+            delete directory;
+          }};
+}
+
 struct Towers {
   Engine text, image;
   std::filesystem::path processor;
+  std::shared_ptr<const std::filesystem::path> exported;  // what a checkpoint was exported to, with the processor/
 };
 
 // The first of DIR/STEM.plan and DIR/STEM.onnx that exists.
@@ -35,21 +46,15 @@ std::filesystem::path tower_file(const std::filesystem::path& directory, const s
 Towers open_towers(const Options& o) {
   const std::filesystem::path source(o.source);
   if (!std::filesystem::exists(source / "config.json"))
-    return {open_engine(tower_file(source, "text"), o.device), open_engine(tower_file(source, "image"), o.device), source / "processor"};
-  const std::filesystem::path directory = std::filesystem::temp_directory_path() / fmt::format("octet-eval-{}", ::getpid());
-  struct Remove {
-    std::filesystem::path path;
-    ~Remove() {
-      std::error_code ignored;
-      std::filesystem::remove_all(path, ignored);
-    }
-  } remove{directory};
+    return {open_engine(tower_file(source, "text"), o.device), open_engine(tower_file(source, "image"), o.device), source / "processor",
+            nullptr};
+  const auto directory = temporary_directory();
   ClipExportOptions options;
   options.precision = parse_precision(o.precision);
   const Checkpoint checkpoint = load_checkpoint(source);
-  export_towers(checkpoint, options, "both", directory);
-  Towers towers{open_engine(directory / "text.onnx", o.device), open_engine(directory / "image.onnx", o.device), source};
-  return towers;
+  export_towers(checkpoint, options, "both", *directory);
+  return {open_engine(*directory / "text.onnx", o.device), open_engine(*directory / "image.onnx", o.device), *directory / "processor",
+          directory};
 }
 
 // A line a picture: its key, the predicted class, the true class; tabs between. Two such files tell how often two engines agree.
