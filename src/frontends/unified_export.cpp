@@ -16,17 +16,20 @@ constexpr std::string_view kWeight = ".weight", kWeightScale = ".weight_scale", 
 
 // What either configuration says: the algorithm, and patterns of modules that are not quantized.
 struct Declared {
-  std::string source, algorithm;
+  std::string source, algorithm, version;  // the version of ModelOpt, if it says
   std::vector<std::string> excluded;
 };
 
-Declared declared_by(std::string source, const Json& section, const char* excluded) {
-  Declared out{std::move(source), "", {}};
+Declared declared_by(std::string source, const Json& section, const Json& writer, const char* excluded) {
+  Declared out{std::move(source), "", "", {}};
   if (!section.is_object()) fail(Code::kInvalid, "{}: no object describes the quantization", out.source);
   const auto algorithm = section.find("quant_algo");
   if (algorithm == section.end() || !algorithm->is_string())
     fail(Code::kUnsupported, "{}: no `quant_algo`: not ModelOpt's export", out.source);
   out.algorithm = algorithm->get<std::string>();
+  if (const auto producer = writer.find("producer"); producer != writer.end() && producer->is_object())
+    if (const auto version = producer->find("version"); version != producer->end() && version->is_string())
+      out.version = version->get<std::string>();
   if (const auto modules = section.find(excluded); modules != section.end() && !modules->is_null()) {
     const bool names =
         modules->is_array() && std::all_of(modules->begin(), modules->end(), [](const Json& one) { return one.is_string(); });
@@ -40,10 +43,10 @@ Declared read_declared(const Checkpoint& checkpoint) {
   std::vector<Declared> found;
   if (const auto file = checkpoint.dir / kQuantFile; std::filesystem::exists(file)) {
     const Json json = read_json(file, kQuantFileLimits);
-    found.push_back(declared_by(file.string(), json.is_object() ? json.value("quantization", Json()) : Json(), "exclude_modules"));
+    found.push_back(declared_by(file.string(), json.is_object() ? json.value("quantization", Json()) : Json(), json, "exclude_modules"));
   }
   if (const auto section = checkpoint.config.find("quantization_config"); section != checkpoint.config.end())
-    found.push_back(declared_by((checkpoint.dir / "config.json").string() + " (quantization_config)", *section, "ignore"));
+    found.push_back(declared_by((checkpoint.dir / "config.json").string() + " (quantization_config)", *section, *section, "ignore"));
   if (found.size() == 2 && found[0].algorithm != found[1].algorithm)
     fail(Code::kInvalid, "{} says {}, {} says {}", found[0].source, printable(found[0].algorithm), found[1].source,
          printable(found[1].algorithm));
@@ -114,6 +117,7 @@ bool is_unified_export(const Checkpoint& checkpoint) {
 
 void read_unified_export(Checkpoint& checkpoint) {
   const Declared declared = read_declared(checkpoint);
+  checkpoint.quant.modelopt_version = declared.version;
   int linears = 0, attention_scales = 0;
   for (const auto& name : checkpoint.tensors.names()) {
     attention_scales += add_attention_scale(checkpoint, name);

@@ -67,7 +67,7 @@ struct Parts {
     write_text(directory->path() / "config.json", config.dump());
     if (!quantization.is_null())
       write_text(directory->path() / "hf_quant_config.json",
-                 Json{{"producer", {{"name", "modelopt"}}}, {"quantization", quantization}}.dump());
+                 Json{{"producer", {{"name", "modelopt"}, {"version", "0.47.0"}}}, {"quantization", quantization}}.dump());
     return load_checkpoint(directory->path());
   }
   mutable std::unique_ptr<testing::TemporaryDirectory> directory;  // outlives the views of what was loaded
@@ -121,6 +121,7 @@ TEST(UnifiedExport, linears_have_the_codes_of_the_file_and_the_scales_of_the_ori
 
 TEST(UnifiedExport, says_what_it_lost) {
   Parts parts;
+  EXPECT_EQ(parts.load().quant.modelopt_version, "0.47.0");
   const ClipGraph image = build_clip_image(parts.load(), {});
   EXPECT_THAT(image.notes, Contains(AllOf(HasSubstr("74 FP8 linears"), HasSubstr("lost those of q, the softmax and the output"))));
   EXPECT_THAT(image.notes, Contains(HasSubstr("vision_model.encoder.layers.0.self_attn: attention in f16")));

@@ -8,7 +8,7 @@ import struct
 import ml_dtypes
 import numpy as np
 import onnx
-from common import BOUND, MODEL, TOWERS, cosines, load_json, ort_run, reference, running
+from common import BOUND, DATA, MODEL, TOWERS, cosines, load_json, ort_run, reference, running
 from exports_accepted import tensorrt
 from onnx import numpy_helper
 from safetensors.numpy import load_file
@@ -53,6 +53,9 @@ if __name__ == "__main__":
         weights = export(run.scratch / "unified")
         told = run.octet("export", run.scratch / "unified", "-o", run.scratch / "onnx").stderr
         run.check("has lost those of q, the softmax and the output" in told, "export says which scales the form has lost")
+        refused = run.octet("quantize", run.scratch / "unified", "--calib-images", DATA / "calib.tar", "--calib-texts", DATA / "calib_texts.txt",
+                            "-o", run.scratch / "again", code=4).stderr
+        run.check("FP8 codes already" in refused, "quantize refuses FP8 codes as weights")
         paths = {tower: run.scratch / "onnx" / f"{tower}.onnx" for tower in TOWERS}
         verdicts, seen = tensorrt(paths.values()), 0
         for tower, path in paths.items():

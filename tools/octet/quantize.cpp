@@ -8,6 +8,7 @@
 #include "console.h"
 #include "engine_io.h"
 #include "frontends/clip.h"
+#include "frontends/unified_export.h"
 #include "model_inputs.h"
 #include "subcommand.h"
 
@@ -98,6 +99,9 @@ std::string to_table(const QuantizedModel& model) {
 int quantize(const Options& o) {
   const QuantizeOptions options{parse_quant_recipe(o.recipe), parse_range_method(o.method), o.per_channel};
   const Checkpoint checkpoint = load_checkpoint(o.checkpoint);
+  if (is_unified_export(checkpoint))
+    throw Error(Code::kUnsupported, fmt::format("{} is a unified export: its weights are FP8 codes already", o.checkpoint),
+                "quantize the checkpoint in its float type; export reads this one as it is");
   if (!checkpoint.quant.by_name.empty()) say("{} is quantized already: its ranges are chosen anew", o.checkpoint);
   const auto texts = lines_of(o.texts);
   PictureSource pictures(o.images);
