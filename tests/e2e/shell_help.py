@@ -17,7 +17,7 @@ def completions(script, *words):
 
 
 with running(__doc__) as run:
-    commands = re.findall(r"^  ([a-z]+) {2,}", run.octet("--help").stdout.split("Subcommands:")[1], re.M)
+    commands = re.findall(r"^  ([a-z-]+) {2,}", run.octet("--help").stdout.split("Subcommands:")[1], re.M)
     run.check(len(commands) > 5, f"subcommands: {' '.join(commands)}")
     options = {c: re.findall(r"(?:^  |,)(--[A-Za-z0-9-]+)", run.octet(c, "--help").stdout, re.M) for c in commands}
     scripts = {}
