@@ -42,12 +42,34 @@ def judge(run, tower, fixed):
     run.equal(f"{fixed.name}: steps", kinds[0], kinds[1])
 
 
+def rebatch(run, tower, batch, flat=False):
+    """A raw file of one batch size, made dynamic: batches of 1, 3 and 128 give the rows of batch-1 runs."""
+    name = f"{tower}_baked_{batch}{'_flat' if flat else ''}"
+    source, fixed = run.scratch / f"{name}_raw.onnx", run.scratch / f"{name}.onnx"
+    raw(run.onnx("fp8", tower), source, tower, batch=batch, flat=flat)
+    given = NAMES[tower][0]
+    run.octet("fix-types", source, "-o", fixed, "--dynamic-batch", "--rename", f"x={given}")
+    onnx.checker.check_model(str(fixed), full_check=True)
+    run.octet("check", fixed)
+    inputs = run.inputs(tower, 128)
+    single = ort_run(fixed, inputs, batch=1)
+    run.at_least(f"{name}: onnxruntime one by one, cosine to the clean file", cosines(single, ort_run(run.onnx("fp8", tower), inputs, batch=1)).min(), 0.9999)
+    for size in (3, 128):
+        run.at_least(f"{name}: onnxruntime at batch {size}, cosine to batch 1", cosines(ort_run(fixed, inputs[:size], batch=size), single[:size]).min(), 0.9999)
+    if flat:
+        return fixed
+    for size in (1, 3, 128):
+        run.equal(f"{name}: octet at batch {size}", run.infer(fixed, inputs[:size], name=given), run.infer(run.onnx("fp8", tower), inputs)[:size])
+    return fixed
+
+
 if __name__ == "__main__":
     with running(__doc__) as run:
         mended = [(tower, *mend(run, tower, custom)) for tower in TOWERS for custom in (False, True)]
         for tower, source, fixed in mended:
             judge(run, tower, fixed)
-        for path, verdict in tensorrt([fixed for _, _, fixed in mended]).items():
+        rebatched = [rebatch(run, "text", 1), rebatch(run, "text", 1, flat=True), rebatch(run, "text", 2, flat=True), rebatch(run, "image", 1), rebatch(run, "image", 4)]
+        for path, verdict in tensorrt([fixed for _, _, fixed in mended] + rebatched).items():
             run.check(verdict["engine_bytes"] is not None, f"TensorRT for RTX builds {path.rsplit('/', 1)[-1]}: {verdict['engine_bytes']} bytes {verdict['errors'][:1] or ''}")
         source = mended[0][1]
         run.octet("exec", f"--onnx={source}", "--skipInference", "--no-self-check", code=3)

@@ -104,6 +104,47 @@ def lying_value_info(graph):
                 graph.value_info.append(helper.make_tensor_value_info(name, kind, None))
 
 
+def bake_batch(model, batch):
+    """One batch size throughout, as an exporter without dynamic axes leaves it: in Reshape constants and folded class tokens."""
+    graph = model.graph
+    graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
+    graph.output[0].type.tensor_type.shape.dim[0].dim_value = batch
+    del graph.value_info[:]
+    typed = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    dims = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in [*typed.value_info, *typed.output]}
+    by_name = {i.name: numpy_helper.to_array(i) for i in graph.initializer if i.data_type in (HALF, TensorProto.INT64)}
+    nodes = []
+    for node in graph.node:
+        if node.op_type == "Reshape":
+            node.input[1] = node.name + "/baked"
+            graph.initializer.append(numpy_helper.from_array(np.array(dims[node.output[0]], np.int64), node.input[1]))
+        if node.op_type == "Expand":
+            token = by_name[node.input[0]].reshape(1, 1, -1)
+            graph.initializer.append(numpy_helper.from_array(np.repeat(token, batch, 0), node.output[0]))
+            continue
+        nodes.append(node)
+    graph.ClearField("node")
+    graph.node.extend(nodes)
+
+
+def flattened_pooling(model, batch, tokens):
+    """Instead of GatherND: items flattened, item * tokens + row picked, the items' offsets a constant; TorchScript's spelling."""
+    graph = model.graph
+    at = next(i for i, n in enumerate(graph.node) if n.op_type == "GatherND")
+    node, unsqueeze = graph.node[at], graph.node[at - 1]
+    width = next(i.dims[0] for i in graph.initializer if i.name.endswith("final_layer_norm.bias"))
+    graph.initializer.append(numpy_helper.from_array(np.array([batch * tokens, width], np.int64), "flat_shape"))
+    graph.initializer.append(numpy_helper.from_array(np.arange(batch, dtype=np.int64) * tokens, "item_offsets"))
+    made = [
+        helper.make_node("Reshape", [node.input[0], "flat_shape"], ["flat"], "flatten"),
+        helper.make_node("Add", ["item_offsets", unsqueeze.input[0]], ["flat_rows"], "flat_rows"),
+        helper.make_node("Gather", ["flat", "flat_rows"], [node.output[0]], "pick", axis=0),
+    ]
+    nodes = [*graph.node[:at - 1], *made, *graph.node[at + 1:]]
+    graph.ClearField("node")
+    graph.node.extend(nodes)
+
+
 def rename_input(graph, new="x"):
     old = graph.input[0].name
     graph.input[0].name = new
@@ -113,10 +154,14 @@ def rename_input(graph, new="x"):
                 node.input[i] = new
 
 
-def raw(clean, target, tower, as_custom_ops=False):
+def raw(clean, target, tower, as_custom_ops=False, batch=None, flat=False):
     """Writes the raw file; returns how many Casts to FP32 it has."""
     model = onnx.load(clean)
     graph = model.graph
+    if batch:
+        bake_batch(model, batch)
+    if flat:
+        flattened_pooling(model, batch, tokens=77)
     casts = islands(graph, mask_mismatch=tower == "text")
     agreeing_island(graph)
     unfolded_weights(graph)

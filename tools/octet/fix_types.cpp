@@ -8,6 +8,7 @@
 #include "compile.h"
 #include "console.h"
 #include "formats/onnx/write.h"
+#include "passes/dynamic_batch.h"
 #include "subcommand.h"
 
 namespace octet::cli {
@@ -16,7 +17,7 @@ namespace {
 struct Options {
   std::string model, output;
   std::vector<std::string> renames;
-  bool json = false;
+  bool json = false, dynamic_batch = false;
 };
 
 // "old=new", for graph inputs and outputs.
@@ -64,6 +65,11 @@ void print(const Options& o, const passes::TypeRepair& repair) {
 int fix_types(const Options& o) {
   Graph graph = load_model(o.model);
   passes::TypeRepair repair = passes::fix_types(graph);
+  if (o.dynamic_batch && repair.violations.empty()) {
+    const auto changes = passes::make_batch_dynamic(graph);
+    repair.changes.insert(repair.changes.end(), changes.begin(), changes.end());
+    if (changes.empty()) repair.notes.push_back("the batch was dynamic already");
+  }
   for (const auto& spec : o.renames) repair.changes.push_back(rename(graph, spec));
   if (repair.violations.empty()) write_onnx(graph, o.output);
   print(o, repair);
@@ -77,6 +83,7 @@ Run add_fix_types(CLI::App& app) {
   app.add_option("model", o->model, "ONNX file")->required();
   app.add_option("-o,--output", o->output, "ONNX file to write")->required();
   app.add_option("--rename", o->renames, "OLD=NEW: another name for an input or output (may be repeated)");
+  app.add_flag("--dynamic-batch", o->dynamic_batch, "make a batch size that is baked into the model a symbol");
   app.add_flag("--json", o->json, "machine-readable output");
   return [o] { return fix_types(*o); };
 }
