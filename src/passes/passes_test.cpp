@@ -261,6 +261,29 @@ std::string pooled(const std::string& tail) {
   )" + tail;
 }
 
+TEST(PickByItem, RewritesARowOfFlattenedItemsAndNoOtherStride) {
+  for (const int stride : {3, 2}) {
+    Graph graph = graph_of(fmt::format(R"(
+      input %x: f16[batch,3,4]
+      input %row: i64[batch]
+      const %flat: i64[2] = {{-1,4}}
+      const %zero: i64[] = {{0}}
+      const %one: i64[] = {{1}}
+      const %stride: i64[] = {{{}}}
+      %s = Shape(%x) {{start=0, end=1}}
+      %n = Gather(%s, %zero)
+      %items = Range(%zero, %n, %one)
+      %offset = Mul(%items, %stride)
+      %i = Add(%offset, %row)
+      %r = Reshape(%x, %flat)
+      %y = Gather(%r, %i)
+      output %y
+    )", stride));
+    EXPECT_EQ(run(pick_by_item, graph), stride == 3);
+    EXPECT_EQ(count<GatherND>(graph), stride == 3);
+  }
+}
+
 TEST(PoolBeforeNorm, TheRowIsTakenFirst) {
   Graph graph = graph_of(pooled("output %y\n"));
   EXPECT_EQ(run(pool_before_norm, graph), 1);

@@ -17,6 +17,7 @@ constexpr Pass kPipeline[] = {
     {"merge-duplicates", "one node for equal nodes: q, k and v then share one Q/DQ of the LayerNorm output", merge_duplicates},
     {"collapse-qdq", "removes a second Q/DQ of the same scale behind layout changes", collapse_qdq},
     {"fuse-gelu", "x * sigmoid(1.702 x) becomes QuickGelu", fuse_gelu},
+    {"pick-by-item", "a row picked from flattened items becomes one picked from each item", pick_by_item},
     {"pool-before-norm", "takes the pooled row before a row-wise LayerNorm, not after", pool_before_norm},
 };
 

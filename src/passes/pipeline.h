@@ -43,6 +43,7 @@ int drop_identities(Graph& graph, Notes& notes);
 int merge_duplicates(Graph& graph, Notes& notes);
 int fuse_gelu(Graph& graph, Notes& notes);
 int collapse_qdq(Graph& graph, Notes& notes);
+int pick_by_item(Graph& graph, Notes& notes);
 int pool_before_norm(Graph& graph, Notes& notes);
 
 }  // namespace octet::passes
