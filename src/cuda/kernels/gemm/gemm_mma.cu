@@ -2,16 +2,8 @@
 // of stages of 64 bytes of depth is filled by asynchronous copies. Bytes beyond an edge are copied as zeros.
 // Defines: IN (2 bytes or e4m3), OUT, COLS, DEPTH (whole 16 bytes), ACTIVATION, RESIDUAL (0, 1), WIDEN (1: e4m3 is multiplied as f16,
 // which adds in full f32 and runs before sm_89).
-#include "gemm_epilogue.cuh"
+#include "gemm_params.cuh"
 #include "mma.cuh"
-
-struct Params {
-  const IN *a, *w;
-  OUT* out;
-  const OUT* residual;
-  const float *alpha, *bias, *post;
-  int64_t m;
-};
 
 constexpr int kTile = 128, kStages = 3, kRowBytes = 64, kStageBytes = 2 * kTile * kRowBytes;
 constexpr int kDepthBytes = DEPTH * int(sizeof(IN)), kSteps = (kDepthBytes + kRowBytes - 1) / kRowBytes;

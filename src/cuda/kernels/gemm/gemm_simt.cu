@@ -1,15 +1,7 @@
 // GEMM of any types and sizes on the ordinary cores: a block for 64 x 64 outputs.
 // Defines: IN, OUT, COLS, DEPTH, ACTIVATION, RESIDUAL (0, 1).
-#include "gemm_epilogue.cuh"
+#include "gemm_params.cuh"
 #include "simt_tile.cuh"
-
-struct Params {
-  const IN *a, *w;
-  OUT* out;
-  const OUT* residual;
-  const float *alpha, *bias, *post;
-  int64_t m;
-};
 
 constexpr int64_t kColumnTiles = (COLS + kTile - 1) / kTile;
 
