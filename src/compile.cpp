@@ -3,7 +3,6 @@
 #include <chrono>
 
 #include "base/version.h"
-
 #include "formats/onnx/read.h"
 #include "lower/lower.h"
 #include "plan/validate.h"

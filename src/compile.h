@@ -13,15 +13,15 @@
 namespace octet {
 
 struct CompileOptions {
-  passes::Options passes;                     // switched-off passes, dumps
-  std::string processor_sha256;               // of the processor/ beside the model; "" if none
-  bool self_check = true;                     // run each distinct (kernel, problem) once against the exact reference
+  passes::Options passes;        // switched-off passes, dumps
+  std::string processor_sha256;  // of the processor/ beside the model; "" if none
+  bool self_check = true;        // run each distinct (kernel, problem) once against the exact reference
   int threads = 0;
-  std::shared_ptr<const Backend> backend;     // whose kernels the self-check judges; null: the CPU's
+  std::shared_ptr<const Backend> backend;  // whose kernels the self-check judges; null: the CPU's
 };
 struct CompileReport {
   std::vector<passes::Report> passes;
-  int self_checks = 0;                        // distinct (kernel, problem) pairs checked
+  int self_checks = 0;  // distinct (kernel, problem) pairs checked
   double seconds = 0, self_check_seconds = 0;
 };
 

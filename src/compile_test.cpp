@@ -1,11 +1,10 @@
 // Passes and lowering together, on small graphs in text form: what folds into a step, what is refused and why. Every plan is validated.
-#include "lower/lower.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
 #include "ir/text.h"
+#include "lower/lower.h"
 #include "ops/list.h"
 #include "passes/pipeline.h"
 #include "plan/validate.h"

@@ -8,7 +8,7 @@ namespace octet {
 class AlignedBytes {
  public:
   AlignedBytes() = default;
-  explicit AlignedBytes(size_t size);            // zero-filled; throws std::bad_alloc
+  explicit AlignedBytes(size_t size);  // zero-filled; throws std::bad_alloc
   std::byte* data() const { return data_.get(); }
   size_t size() const { return size_; }
 

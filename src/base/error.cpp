@@ -2,8 +2,7 @@
 
 namespace octet {
 
-Error::Error(Code code, std::string message, std::string fix)
-    : code_(code), message_(std::move(message)), fix_(std::move(fix)) {}
+Error::Error(Code code, std::string message, std::string fix) : code_(code), message_(std::move(message)), fix_(std::move(fix)) {}
 
 Error& Error::while_(std::string context) {
   trail_.push_back(std::move(context));

@@ -40,8 +40,8 @@ struct Refusal {
 }  // namespace octet
 
 // A broken invariant: throws Error{kInternal} with file, line and the values given (fmt-formattable).
-#define OCTET_CHECK(condition, ...)                                                                  \
-  do {                                                                                               \
+#define OCTET_CHECK(condition, ...)                                                                             \
+  do {                                                                                                          \
     if (!(condition)) ::octet::check_failed(__FILE__, __LINE__, #condition, ::octet::join_values(__VA_ARGS__)); \
   } while (0)
 

@@ -50,7 +50,7 @@ class AtomicFile {
   uint64_t written_ = 0;
 };
 
-std::string read_text(const std::filesystem::path& path);  // whole file
+std::string read_text(const std::filesystem::path& path);                   // whole file
 void write_text(const std::filesystem::path& path, std::string_view text);  // atomic
 
 }  // namespace octet

@@ -63,13 +63,27 @@ inline std::string mutated(std::string bytes, std::mt19937_64& random) {
     const size_t at = below(bytes.size()), length = 1 + below(std::min<size_t>(16, bytes.size() - at));
     constexpr uint64_t kSpecial[] = {0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0xffffffff, 0x8000000000000000, ~uint64_t{0}};
     switch (below(7)) {
-      case 0: bytes[at] = static_cast<char>(random()); break;
-      case 1: bytes[at] = static_cast<char>(bytes[at] ^ (1 << below(8))); break;
-      case 2: bytes.erase(at, length); break;
-      case 3: bytes.insert(at, bytes.substr(below(bytes.size()), length)); break;
-      case 4: bytes.replace(at, length, bytes.substr(below(bytes.size()), length)); break;
-      case 5: bytes.replace(at, std::min<size_t>(length, 8), raw(kSpecial[below(std::size(kSpecial))]).substr(0, std::min<size_t>(length, 8))); break;
-      default: bytes.resize(at); break;
+      case 0:
+        bytes[at] = static_cast<char>(random());
+        break;
+      case 1:
+        bytes[at] = static_cast<char>(bytes[at] ^ (1 << below(8)));
+        break;
+      case 2:
+        bytes.erase(at, length);
+        break;
+      case 3:
+        bytes.insert(at, bytes.substr(below(bytes.size()), length));
+        break;
+      case 4:
+        bytes.replace(at, length, bytes.substr(below(bytes.size()), length));
+        break;
+      case 5:
+        bytes.replace(at, std::min<size_t>(length, 8), raw(kSpecial[below(std::size(kSpecial))]).substr(0, std::min<size_t>(length, 8)));
+        break;
+      default:
+        bytes.resize(at);
+        break;
     }
   }
   return bytes;

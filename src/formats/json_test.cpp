@@ -7,8 +7,8 @@
 namespace octet {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::error_of;
+using ::testing::HasSubstr;
 
 std::string parse_error(std::string_view text, const JsonLimits& limits = {}) {
   return error_of([&] { parse_json(text, "x.json", limits); });

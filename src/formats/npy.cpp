@@ -144,7 +144,8 @@ HostTensor parse_npy(const Blob& file) {
   if (*header.fortran_order && header.shape->size() > 1)
     throw Error(Code::kUnsupported, fmt::format("{}: the array is in Fortran order", file.where), "save numpy.ascontiguousarray(array)");
   const auto data = cursor.take(cursor.left());
-  return with_context([&] { return "reading " + file.where; }, [&] { return HostTensor(dtype, std::move(*header.shape), data, file.owner); });
+  return with_context([&] { return "reading " + file.where; },
+                      [&] { return HostTensor(dtype, std::move(*header.shape), data, file.owner); });
 }
 
 HostTensor read_npy(const std::filesystem::path& path) { return parse_npy(map_blob(path)); }
@@ -182,7 +183,8 @@ Npz Npz::parse(Blob file) {
   out.zip_ = ZipReader::parse(std::move(file));
   for (const auto& entry : out.zip_.entries()) {
     constexpr std::string_view kSuffix = ".npy";
-    if (!entry.name.ends_with(kSuffix)) fail(Code::kInvalid, "{}: entry `{}` is not an array (.npy)", out.zip_.where(), printable(entry.name));
+    if (!entry.name.ends_with(kSuffix))
+      fail(Code::kInvalid, "{}: entry `{}` is not an array (.npy)", out.zip_.where(), printable(entry.name));
     out.names_.push_back(entry.name.substr(0, entry.name.size() - kSuffix.size()));
   }
   return out;
@@ -194,7 +196,8 @@ HostTensor Npz::at(std::string_view name) const {
   const auto* entry = zip_.find(std::string(name) + ".npy");
   if (entry == nullptr) {
     const std::string near = names_.size() <= 5000 ? nearest(name, names_) : "";
-    throw Error(Code::kInvalid, fmt::format("{}: no array `{}`", zip_.where(), printable(name)), near.empty() ? "" : "the nearest name there is `" + near + "`");
+    throw Error(Code::kInvalid, fmt::format("{}: no array `{}`", zip_.where(), printable(name)),
+                near.empty() ? "" : "the nearest name there is `" + near + "`");
   }
   return parse_npy(zip_.read(*entry));
 }

@@ -8,13 +8,15 @@
 namespace octet {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::blob_of;
 using testing::code_of;
+using ::testing::ElementsAre;
 using testing::error_of;
+using ::testing::HasSubstr;
 
-uint32_t crc(std::string_view bytes) { return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size())); }
+uint32_t crc(std::string_view bytes) {
+  return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
 uint32_t crc(const HostTensor& tensor) { return crc({reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size()}); }
 
 // CRC-32 of what numpy.save writes for arange(count).reshape(dims).
@@ -23,7 +25,7 @@ struct Saved {
   std::vector<int64_t> dims;
   uint32_t crc;
 };
-const Saved kSaved[] = {{DType::f32, {2, 3}, 0x2a00e94f}, {DType::f16, {5}, 0x80cddec1},    {DType::i8, {4, 1}, 0x6f24f99a},
+const Saved kSaved[] = {{DType::f32, {2, 3}, 0x2a00e94f}, {DType::f16, {5}, 0x80cddec1},       {DType::i8, {4, 1}, 0x6f24f99a},
                         {DType::u8, {3}, 0xec66ea48},     {DType::i32, {2, 2, 2}, 0xba373c17}, {DType::i64, {2}, 0xc9fb6a7e},
                         {DType::f32, {0, 3}, 0x775268a3}};
 
@@ -75,7 +77,8 @@ TEST(Npy, RefusesWithAReason) {
   EXPECT_THAT(error_in(npy(header("<f4", "True", "(2, 2)"), std::string(16, 'x'))), HasSubstr("Fortran order"));
   for (const char* descr : {">f4", "<U39", "<c8", "<i2", "|O", "|V2", "<f16", "<m8[s]", "", "|S5", ">i8"})
     EXPECT_EQ(code_of([&] { parse(blob_of(npy(header(descr, "False", "(1,)"), "abcd"))); }), Code::kUnsupported) << descr;
-  EXPECT_EQ(code_of([&] { parse(blob_of(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "abcd"))); }), Code::kUnsupported);
+  EXPECT_EQ(code_of([&] { parse(blob_of(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", "abcd"))); }),
+            Code::kUnsupported);
   EXPECT_THAT(error_in(npy(kGood, "abc")), HasSubstr("has 4 bytes, not 3"));
   EXPECT_THAT(error_in(npy(kGood, "abcde")), HasSubstr("has 4 bytes, not 5"));
   EXPECT_THAT(error_in("\x93NUMPX"), HasSubstr("not an npy file"));
@@ -86,13 +89,15 @@ TEST(Npy, RefusesWithAReason) {
 
 TEST(Npy, RefusesDamagedHeaders) {
   for (const char* text :
-       {"", "{}", "{'descr': '<f4'}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'x': 1}", "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}",
-        "{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (1.0,)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1}", "{'descr': '<f4, 'fortran_order': False, 'shape': (1,)}",
-        "{'descr': '<f4' 'fortran_order': False, 'shape': (1,)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x", "__import__('os').system('x')",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}"})
+       {"", "{}", "{'descr': '<f4'}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'x': 1}",
+        "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", "{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1.0,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1}", "{'descr': '<f4, 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '<f4' 'fortran_order': False, 'shape': (1,)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x",
+        "__import__('os').system('x')", "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}"})
     EXPECT_THAT(error_in(npy(text, "abcd")), HasSubstr("npy header")) << text;
-  EXPECT_THAT(error_in(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2305843009213693953,)}", "abcdefgh")), HasSubstr("larger than the address space"));
+  EXPECT_THAT(error_in(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2305843009213693953,)}", "abcdefgh")),
+              HasSubstr("larger than the address space"));
   EXPECT_THAT(error_in(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 1)}", "abcd")), HasSubstr("2^62"));
   std::string dims;
   for (int i = 0; i < 65; ++i) dims += "1,";

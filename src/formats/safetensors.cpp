@@ -70,7 +70,8 @@ Entry parse_entry(const std::string& name, const nlohmann::json& value, const st
 }
 
 std::map<std::string, std::string> parse_metadata(const nlohmann::json& value, const std::string& where) {
-  if (!value.is_object() || value.size() > kMaxMetadata) fail(Code::kInvalid, "{}: `__metadata__` is not an object of at most {} strings", where, kMaxMetadata);
+  if (!value.is_object() || value.size() > kMaxMetadata)
+    fail(Code::kInvalid, "{}: `__metadata__` is not an object of at most {} strings", where, kMaxMetadata);
   std::map<std::string, std::string> out;
   for (const auto& [key, text] : value.items()) {
     if (!text.is_string()) fail(Code::kInvalid, "{}: `__metadata__` key `{}` is not a string", where, printable(key));
@@ -114,7 +115,8 @@ Safetensors open_sharded(const std::filesystem::path& index_path) {
   for (const auto& [name, file] : index["weight_map"].items()) {
     if (!file.is_string() || !is_plain_name(file.get_ref<const std::string&>()))
       throw Error(Code::kInvalid,
-                  fmt::format("{}: `{}` is said to be in `{}`", where, printable(name), printable(file.is_string() ? file.get<std::string>() : file.dump())),
+                  fmt::format("{}: `{}` is said to be in `{}`", where, printable(name),
+                              printable(file.is_string() ? file.get<std::string>() : file.dump())),
                   "shards must be plain file names ending in .safetensors, in the directory of the index");
     ++shards[file.get<std::string>()];
   }
@@ -175,7 +177,8 @@ const HostTensor& Safetensors::at(std::string_view name) const {
 
 void Safetensors::merge(Safetensors other) {
   if (names_.empty() && where_.empty()) return void(*this = std::move(other));
-  if (names_.size() + other.names_.size() > kMaxTensors) fail(Code::kInvalid, "{}: more than {} tensors in all shards", other.where_, kMaxTensors);
+  if (names_.size() + other.names_.size() > kMaxTensors)
+    fail(Code::kInvalid, "{}: more than {} tensors in all shards", other.where_, kMaxTensors);
   for (const auto& name : other.names_)
     if (has(name)) fail(Code::kInvalid, "{}: tensor `{}` is also in {}", other.where_, printable(name), where_);
   names_.insert(names_.end(), other.names_.begin(), other.names_.end());

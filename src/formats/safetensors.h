@@ -25,7 +25,7 @@ class Safetensors {
   static Safetensors parse(const Blob& file);
 
   bool has(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
-  const HostTensor& at(std::string_view name) const;                 // Error{kInvalid} naming the nearest existing name
+  const HostTensor& at(std::string_view name) const;                // Error{kInvalid} naming the nearest existing name
   const std::vector<std::string>& names() const { return names_; }  // in the order of the data
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::string& where() const { return where_; }

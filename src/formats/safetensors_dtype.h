@@ -20,7 +20,7 @@ inline constexpr std::array<std::pair<std::string_view, DType>, 12> kSafetensors
                                                                                         {"I8", DType::i8},
                                                                                         {"U8", DType::u8},
                                                                                         {"BOOL", DType::boolean}}};
-inline constexpr std::string_view kSafetensorsUnsupported[] = {"U64",     "U32",     "U16",         "I16",        "C64", "F4",
-                                                               "F6_E2M3", "F6_E3M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ"};
+inline constexpr std::string_view kSafetensorsUnsupported[] = {"U64", "U32",     "U16",     "I16",         "C64",
+                                                               "F4",  "F6_E2M3", "F6_E3M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ"};
 
 }  // namespace octet

@@ -7,10 +7,10 @@
 namespace octet {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::blob_of;
 using testing::code_of;
 using testing::error_of;
+using ::testing::HasSubstr;
 using testing::raw;
 
 std::string file_of(const std::string& json, const std::string& data) { return raw(uint64_t{json.size()}) + json + data; }
@@ -40,7 +40,9 @@ TEST(SafetensorsHostile, HeaderLengthLies) {
 
 TEST(SafetensorsHostile, OffsetsOverlapLeaveGapsOrDisagree) {
   const std::string eight(8, 'x');
-  const auto two = [&](const std::string& a, const std::string& b) { return error_in(file_of(R"({"a":)" + a + R"(,"b":)" + b + "}", eight)); };
+  const auto two = [&](const std::string& a, const std::string& b) {
+    return error_in(file_of(R"({"a":)" + a + R"(,"b":)" + b + "}", eight));
+  };
   EXPECT_EQ(two(entry("F32", "[1]", 4, 8), entry("F32", "[1]", 0, 4)), "");
   EXPECT_THAT(two(entry("F32", "[1]", 0, 4), entry("F32", "[1]", 2, 6)), HasSubstr("begins at data byte 2, but"));
   EXPECT_THAT(two(entry("F32", "[1]", 0, 4), entry("F32", "[1]", 0, 4)), HasSubstr("begins at data byte 0, but"));
@@ -57,12 +59,13 @@ TEST(SafetensorsHostile, OffsetsOverlapLeaveGapsOrDisagree) {
 
 TEST(SafetensorsHostile, EntriesOfTheWrongShape) {
   const auto one = [](const std::string& value) { return error_in(file_of(R"({"a":)" + value + "}", "xxxx")); };
-  for (const char* value : {"1", "[]", "{}", R"({"dtype":"F32","shape":[1]})", R"({"dtype":"F32","shape":[1],"data_offset":[0,4]})",
-                            R"({"dtype":"F32","shape":[1],"data_offsets":[0,4],"more":1})", R"({"dtype":1,"shape":[1],"data_offsets":[0,4]})",
-                            R"({"dtype":"F32","shape":1,"data_offsets":[0,4]})", R"({"dtype":"F32","shape":[-1],"data_offsets":[0,4]})",
-                            R"({"dtype":"F32","shape":[1.0],"data_offsets":[0,4]})", R"({"dtype":"F32","shape":["1"],"data_offsets":[0,4]})",
-                            R"({"dtype":"F32","shape":[1],"data_offsets":[0]})", R"({"dtype":"F32","shape":[1],"data_offsets":[0,4,8]})",
-                            R"({"dtype":"F32","shape":[1],"data_offsets":[-4,4]})", R"({"dtype":"F32","shape":[1],"data_offsets":[0,1e30]})"})
+  for (const char* value :
+       {"1", "[]", "{}", R"({"dtype":"F32","shape":[1]})", R"({"dtype":"F32","shape":[1],"data_offset":[0,4]})",
+        R"({"dtype":"F32","shape":[1],"data_offsets":[0,4],"more":1})", R"({"dtype":1,"shape":[1],"data_offsets":[0,4]})",
+        R"({"dtype":"F32","shape":1,"data_offsets":[0,4]})", R"({"dtype":"F32","shape":[-1],"data_offsets":[0,4]})",
+        R"({"dtype":"F32","shape":[1.0],"data_offsets":[0,4]})", R"({"dtype":"F32","shape":["1"],"data_offsets":[0,4]})",
+        R"({"dtype":"F32","shape":[1],"data_offsets":[0]})", R"({"dtype":"F32","shape":[1],"data_offsets":[0,4,8]})",
+        R"({"dtype":"F32","shape":[1],"data_offsets":[-4,4]})", R"({"dtype":"F32","shape":[1],"data_offsets":[0,1e30]})"})
     EXPECT_THAT(one(value), HasSubstr("test: tensor `a`")) << value;
   EXPECT_THAT(one(entry("f32", "[1]", 0, 4)), HasSubstr("unknown dtype `f32`"));
   EXPECT_THAT(one(entry("F32", "[" + std::string(199, '1') + "]", 0, 4)), HasSubstr("not a whole number"));
@@ -103,8 +106,9 @@ TEST(SafetensorsHostile, ManyEntriesAndDeepJsonAreRefusedFast) {
 }
 
 TEST(SafetensorsHostile, TruncationAndMutation) {
-  std::string json = R"({"__metadata__":{"format":"pt"},"w":)" + entry("F32", "[2,2]", 0, 16) + R"(,"h":)" + entry("F16", "[3]", 16, 22) + R"(,"b":)" +
-                     entry("BOOL", "[2]", 22, 24) + R"(,"s":)" + entry("F8_E4M3", "[]", 24, 25) + R"(,"none":)" + entry("I64", "[0,7]", 25, 25) + "}";
+  std::string json = R"({"__metadata__":{"format":"pt"},"w":)" + entry("F32", "[2,2]", 0, 16) + R"(,"h":)" + entry("F16", "[3]", 16, 22) +
+                     R"(,"b":)" + entry("BOOL", "[2]", 22, 24) + R"(,"s":)" + entry("F8_E4M3", "[]", 24, 25) + R"(,"none":)" +
+                     entry("I64", "[0,7]", 25, 25) + "}";
   const std::string file = file_of(json, std::string(25, '\x38'));
   EXPECT_EQ(error_in(file), "");
   testing::expect_refuses_truncation(file, parse);

@@ -9,10 +9,10 @@
 namespace octet {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::blob_of;
+using ::testing::ElementsAre;
 using testing::error_of;
+using ::testing::HasSubstr;
 using testing::raw;
 using testing::TemporaryDirectory;
 
@@ -43,16 +43,17 @@ TEST(Safetensors, ReadsTheRealCheckpoint) {
 TEST(Safetensors, NamesTheNearestTensor) {
   const auto file = Safetensors::open(testing::model_dir() / "model.safetensors");
   EXPECT_FALSE(file.has("visual_projection.weights"));
-  EXPECT_THAT(error_of([&] { file.at("visual_projection.weights"); }),
-              ::testing::AllOf(HasSubstr("no tensor `visual_projection.weights`"), HasSubstr("nearest name there is `visual_projection.weight`")));
+  EXPECT_THAT(
+      error_of([&] { file.at("visual_projection.weights"); }),
+      ::testing::AllOf(HasSubstr("no tensor `visual_projection.weights`"), HasSubstr("nearest name there is `visual_projection.weight`")));
   EXPECT_THAT(error_of([&] { file.at(std::string(1'000'000, 'x')); }), HasSubstr("no tensor `xxx"));
 }
 
 std::string file_of(const std::string& json, const std::string& data) { return raw(uint64_t{json.size()}) + json + data; }
 
 TEST(Safetensors, ReadsEveryDtypeAndOddOffsets) {
-  const std::string data = std::string("\x81\x38", 2) + raw(0.5) + raw(1.5f) + raw(uint16_t{0x3c00}) + raw(uint16_t{0x3f80}) + raw(int64_t{-9}) +
-                           raw(int32_t{-8}) + raw(int8_t{-7}) + "\x01" + "\x3c" + "\x80";
+  const std::string data = std::string("\x81\x38", 2) + raw(0.5) + raw(1.5f) + raw(uint16_t{0x3c00}) + raw(uint16_t{0x3f80}) +
+                           raw(int64_t{-9}) + raw(int32_t{-8}) + raw(int8_t{-7}) + "\x01" + "\x3c" + "\x80";
   const auto file = Safetensors::parse(blob_of(file_of(
       R"({"u8":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"e4m3":{"dtype":"F8_E4M3","shape":[],"data_offsets":[1,2]},)"
       R"("f64":{"dtype":"F64","shape":[1],"data_offsets":[2,10]},"f32":{"dtype":"F32","shape":[1],"data_offsets":[10,14]},)"
@@ -113,7 +114,8 @@ TEST(Safetensors, LeavesNoTraceWhenAWriteFails) {
   EXPECT_ANY_THROW(write_safetensors(path, specs, {}, [](size_t) -> HostTensor { throw std::runtime_error("no"); }));
   EXPECT_EQ(read_text(path), "old");
   const std::vector<TensorSpec> twice = {{"a", DType::f32, {4}}, {"a", DType::f32, {4}}};
-  EXPECT_THAT(error_of([&] { write_safetensors(path, twice, {}, [](size_t) { return HostTensor(DType::f32, {4}); }); }), HasSubstr("`a` is taken"));
+  EXPECT_THAT(error_of([&] { write_safetensors(path, twice, {}, [](size_t) { return HostTensor(DType::f32, {4}); }); }),
+              HasSubstr("`a` is taken"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory.path()), {}), 1);
 }
 
@@ -123,7 +125,9 @@ TEST(Safetensors, ReadsShardsByTheirIndex) {
     const std::pair<std::string, HostTensor> tensors[] = {{name, from_f32(DType::f32, {1}, std::vector<float>{value})}};
     write_safetensors(directory.path() / file, tensors);
   };
-  const auto index = [&](const std::string& map) { write_text(directory.path() / "model.safetensors.index.json", R"({"metadata":{"total_size":8},"weight_map":)" + map + "}"); };
+  const auto index = [&](const std::string& map) {
+    write_text(directory.path() / "model.safetensors.index.json", R"({"metadata":{"total_size":8},"weight_map":)" + map + "}");
+  };
   const auto error = [&] { return error_of([&] { open_checkpoint_tensors(directory.path()); }); };
   EXPECT_THAT(error(), HasSubstr("neither model.safetensors nor"));
   write("model-00001-of-00002.safetensors", "a", 1);
@@ -134,7 +138,8 @@ TEST(Safetensors, ReadsShardsByTheirIndex) {
   EXPECT_EQ(both.at("b").at(0), 2);
   EXPECT_EQ(both.names().size(), 2u);
 
-  for (const char* name : {"../x.safetensors", "/etc/x.safetensors", "a/b.safetensors", "..", "", ".safetensors", "a\\\\b.safetensors", "x.bin", "x\\u0000.safetensors"}) {
+  for (const char* name : {"../x.safetensors", "/etc/x.safetensors", "a/b.safetensors", "..", "", ".safetensors", "a\\\\b.safetensors",
+                           "x.bin", "x\\u0000.safetensors"}) {
     index(R"({"a":")" + std::string(name) + "\"}");
     EXPECT_THAT(error(), HasSubstr("plain file names")) << name;
   }

@@ -39,7 +39,8 @@ std::vector<size_t> layout(std::span<const TensorSpec> specs) {
   return order;
 }
 
-std::string header(const std::filesystem::path& path, std::span<const TensorSpec> specs, std::span<const size_t> order, const Metadata& metadata) {
+std::string header(const std::filesystem::path& path, std::span<const TensorSpec> specs, std::span<const size_t> order,
+                   const Metadata& metadata) {
   std::string json = "{";
   if (!metadata.empty()) {
     json += "\"__metadata__\":{";
@@ -85,7 +86,8 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
   file.commit();
 }
 
-void write_safetensors(const std::filesystem::path& path, std::span<const std::pair<std::string, HostTensor>> tensors, const Metadata& metadata) {
+void write_safetensors(const std::filesystem::path& path, std::span<const std::pair<std::string, HostTensor>> tensors,
+                       const Metadata& metadata) {
   std::vector<TensorSpec> specs;
   for (const auto& [name, tensor] : tensors) specs.push_back({name, tensor.dtype(), tensor.dims()});
   write_safetensors(path, specs, metadata, [&](size_t i) { return tensors[i].second; });

@@ -101,14 +101,16 @@ bool is_zero(std::string_view bytes) {
 void TarReader::read_end() {
   ended_ = true;
   if (!is_zero(cursor_.text(cursor_.left())))
-    throw Error(Code::kInvalid, fmt::format("{}: there is data behind the end of the archive", file_.where), "join tars with `tar -A`, not with cat");
+    throw Error(Code::kInvalid, fmt::format("{}: there is data behind the end of the archive", file_.where),
+                "join tars with `tar -A`, not with cat");
 }
 
 std::optional<TarEntry> TarReader::next() {
   Pax pax;  // of the next file
   while (!ended_) {
     if (cursor_.left() < kBlock)
-      throw Error(Code::kInvalid, fmt::format("{}: the tar ends without an end-of-archive block", file_.where), "it is truncated: copy it again");
+      throw Error(Code::kInvalid, fmt::format("{}: the tar ends without an end-of-archive block", file_.where),
+                  "it is truncated: copy it again");
     const size_t at = cursor_.offset();
     const auto header = cursor_.text(kBlock);
     if (is_zero(header)) {
@@ -136,7 +138,8 @@ std::optional<TarEntry> TarReader::next() {
       pax = {};
       if (!entry.name.ends_with('/')) return entry;  // v7 marks a directory so
     } else if (type >= '1' && type <= '6') {
-      if (size != 0) fail(Code::kInvalid, "{}: `{}` is a link, device or directory with content", file_.where, printable(header_name(header)));
+      if (size != 0)
+        fail(Code::kInvalid, "{}: `{}` is a link, device or directory with content", file_.where, printable(header_name(header)));
       pax = {};
     } else {
       fail(Code::kUnsupported, "{}: `{}` is of tar type `{}`", file_.where, printable(header_name(header)), printable({&type, 1}));

@@ -8,12 +8,12 @@
 namespace octet {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::Pair;
 using testing::blob_of;
 using testing::code_of;
+using ::testing::ElementsAre;
 using testing::error_of;
+using ::testing::HasSubstr;
+using ::testing::Pair;
 
 // Expected numbers: Python's tarfile and zlib.crc32 over name, content, name, content, ...
 TEST(Tar, ReadsTheRealPictures) {
@@ -45,7 +45,12 @@ TEST(Tar, GroupsSamplesByKey) {
 }
 
 struct Header {
-  std::string name = "a.txt", size = "00000000005", type = "0", magic = std::string("ustar\0" "00", 8), prefix = "";
+  std::string name = "a.txt", size = "00000000005", type = "0",
+              magic = std::string(
+                  "ustar\0"
+                  "00",
+                  8),
+              prefix = "";
 };
 std::string padded(std::string text) {
   text.resize((text.size() + 511) / 512 * 512);
@@ -90,14 +95,17 @@ TEST(Tar, ReadsLongNamesOfEachDialect) {
   EXPECT_THAT(names_in(member({.name = "f.jpg", .prefix = "some/dir"}, "hello") + kEnd), ElementsAre("some/dir/f.jpg"));
   EXPECT_THAT(names_in(member({.magic = "", .prefix = "garbage"}, "hello") + kEnd), ElementsAre("a.txt")) << "before ustar";
   EXPECT_THAT(names_in(member({.magic = "ustar  ", .prefix = "garbage"}, "hello") + kEnd), ElementsAre("a.txt")) << "GNU";
-  EXPECT_THAT(names_in(member({.name = "././@LongLink", .size = octal(name.size() + 1), .type = "L"}, name + '\0') + file + file + kEnd), ElementsAre(name, "a.txt"));
+  EXPECT_THAT(names_in(member({.name = "././@LongLink", .size = octal(name.size() + 1), .type = "L"}, name + '\0') + file + file + kEnd),
+              ElementsAre(name, "a.txt"));
   const std::string pax = fmt::format("216 path={}\n", name) + "30 mtime=1350244992.023960108\n";
   EXPECT_THAT(names_in(member({.size = octal(pax.size()), .type = "x"}, pax) + file + file + kEnd), ElementsAre(name, "a.txt"));
   const std::string size = "10 size=5\n";
-  EXPECT_THAT(names_in(member({.size = octal(size.size()), .type = "x"}, size) + member({.size = "0"}, "hello") + kEnd), ElementsAre("a.txt"));
+  EXPECT_THAT(names_in(member({.size = octal(size.size()), .type = "x"}, size) + member({.size = "0"}, "hello") + kEnd),
+              ElementsAre("a.txt"));
   const std::string comment = "13 comment=x\n";
   EXPECT_THAT(names_in(member({.size = octal(comment.size()), .type = "g"}, comment) + file + kEnd), ElementsAre("a.txt"));
-  EXPECT_THAT(names_in(member({.size = std::string("\x80\0\0\0\0\0\0\0\0\0\0\x05", 12)}, "hello") + kEnd), ElementsAre("a.txt")) << "base 256";
+  EXPECT_THAT(names_in(member({.size = std::string("\x80\0\0\0\0\0\0\0\0\0\0\x05", 12)}, "hello") + kEnd), ElementsAre("a.txt"))
+      << "base 256";
 }
 
 TEST(Tar, PassesOverWhatIsNoFile) {
@@ -107,7 +115,8 @@ TEST(Tar, PassesOverWhatIsNoFile) {
   EXPECT_THAT(error_in(member({.type = "2"}, "hello") + kEnd), HasSubstr("with content"));
   EXPECT_EQ(code_of([] { names_in(member({.type = "S"}, "hello") + kEnd); }), Code::kUnsupported);
   const std::string sparse = "22 GNU.sparse.major=1\n";
-  EXPECT_EQ(code_of([&] { names_in(member({.size = octal(sparse.size()), .type = "x"}, sparse) + member({}, "hello") + kEnd); }), Code::kUnsupported);
+  EXPECT_EQ(code_of([&] { names_in(member({.size = octal(sparse.size()), .type = "x"}, sparse) + member({}, "hello") + kEnd); }),
+            Code::kUnsupported);
   EXPECT_EQ(code_of([] { names_in(member({.size = octal(9), .type = "g"}, "9 size=5\n") + kEnd); }), Code::kUnsupported);
 }
 
@@ -119,17 +128,22 @@ TEST(Tar, RefusesHostileHeaders) {
   std::string wrong = member({}, "hello") + kEnd;
   wrong[0] = 'b';
   EXPECT_THAT(error_in(wrong), HasSubstr("wrong checksum"));
-  for (const auto& size : {std::string("77777777777"), std::string("\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 12), std::string(12, '\xff'),
-                           std::string("\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12), std::string("00000000009"), std::string("-1"), std::string("12 34")})
+  for (const auto& size : {std::string("77777777777"), std::string("\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 12),
+                           std::string(12, '\xff'), std::string("\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12),
+                           std::string("00000000009"), std::string("-1"), std::string("12 34")})
     EXPECT_NE(error_in(member({.size = size}, "hello") + kEnd), "") << size;
   EXPECT_THAT(error_in(member({.size = octal(1 << 20), .type = "L"}, std::string(1 << 20, 'n')) + kEnd), HasSubstr("name record"));
-  for (const char* pax : {"x", "5 ab\n", "99 path=x\n", "10 path=xyz", "0 a=b\n", "7 pathx\n", "-8 a=b\n", "18446744073709551616 a=b\n", "12 size=-1\n"})
-    EXPECT_THAT(error_in(member({.size = octal(std::string(pax).size()), .type = "x"}, pax) + member({}, "hello") + kEnd), HasSubstr("pax header is damaged")) << pax;
+  for (const char* pax :
+       {"x", "5 ab\n", "99 path=x\n", "10 path=xyz", "0 a=b\n", "7 pathx\n", "-8 a=b\n", "18446744073709551616 a=b\n", "12 size=-1\n"})
+    EXPECT_THAT(error_in(member({.size = octal(std::string(pax).size()), .type = "x"}, pax) + member({}, "hello") + kEnd),
+                HasSubstr("pax header is damaged"))
+        << pax;
   EXPECT_THAT(error_of([] { parse(blob_of(member({}, "hello") + member({}, "hello") + kEnd)); }), HasSubstr("two parts `txt`"));
 }
 
 TEST(Tar, KeysSplitAtTheFirstDotOfTheLastPart) {
-  TarSamples samples(blob_of(member({.name = "v1.0/7.seg.png"}, "hello") + member({.name = "v1.0/7.cls"}, "hello") + member({.name = "v1.0/8"}, "hello") + kEnd));
+  TarSamples samples(blob_of(member({.name = "v1.0/7.seg.png"}, "hello") + member({.name = "v1.0/7.cls"}, "hello") +
+                             member({.name = "v1.0/8"}, "hello") + kEnd));
   const auto first = samples.next(), second = samples.next();
   EXPECT_EQ(first->key, "v1.0/7");
   EXPECT_THAT(first->parts, ElementsAre(Pair("cls", ::testing::_), Pair("seg.png", ::testing::_)));
@@ -139,8 +153,9 @@ TEST(Tar, KeysSplitAtTheFirstDotOfTheLastPart) {
 
 TEST(Tar, TruncationAndMutation) {
   const std::string pax = "217 path=" + std::string(207, 'd') + "\n";
-  const std::string bytes = member({.size = octal(pax.size()), .type = "x"}, pax) + member({.name = "0.jpg"}, "hello") + member({.name = "0.cls"}, "hello") +
-                            member({.name = "L", .size = octal(6), .type = "L"}, std::string("1.jpg\0", 6)) + member({}, "hello") + std::string(512, '\0');
+  const std::string bytes =
+      member({.size = octal(pax.size()), .type = "x"}, pax) + member({.name = "0.jpg"}, "hello") + member({.name = "0.cls"}, "hello") +
+      member({.name = "L", .size = octal(6), .type = "L"}, std::string("1.jpg\0", 6)) + member({}, "hello") + std::string(512, '\0');
   EXPECT_EQ(error_in(bytes), "");
   testing::expect_refuses_truncation(bytes, parse);
   testing::expect_survives_mutations(bytes, 20'000, parse);

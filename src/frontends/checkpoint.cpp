@@ -29,7 +29,8 @@ void check_values(const HostTensor& amax) {
   if (!is_float(amax.dtype())) fail(Code::kInvalid, "it is {}, not a float", name_of(amax.dtype()));
   if (amax.count() == 0) fail(Code::kInvalid, "it is empty");
   for (int64_t i = 0; i < amax.count(); ++i)
-    if (const double value = amax.at(i); !std::isfinite(value) || value < 0) fail(Code::kInvalid, "element {} is {}; an amax is finite and >= 0", i, value);
+    if (const double value = amax.at(i); !std::isfinite(value) || value < 0)
+      fail(Code::kInvalid, "element {} is {}; an amax is finite and >= 0", i, value);
 }
 
 // One element, or keep-dims: 1 everywhere but along the quantizer's axis, where it counts like `weight` if there is one.
@@ -47,8 +48,10 @@ void attach_amax(Checkpoint& checkpoint, const std::string& tensor_name) {
   const std::string name = tensor_name.substr(0, tensor_name.size() - kAmax.size());
   const auto found = checkpoint.quant.by_name.find(name);
   if (found == checkpoint.quant.by_name.end())
-    throw Error(Code::kInvalid, fmt::format("{}: tensor `{}` belongs to no quantizer of {}", checkpoint.tensors.where(), printable(tensor_name), kStateFile),
-                "the two files are not of one save: copy both from the same checkpoint");
+    throw Error(
+        Code::kInvalid,
+        fmt::format("{}: tensor `{}` belongs to no quantizer of {}", checkpoint.tensors.where(), printable(tensor_name), kStateFile),
+        "the two files are not of one save: copy both from the same checkpoint");
   QuantizerState& quantizer = found->second;
   const HostTensor& amax = checkpoint.tensors.at(tensor_name);
   const std::string weight = name.ends_with(kWeightQuantizer) ? name.substr(0, name.size() - kWeightQuantizer.size()) + ".weight" : "";
@@ -64,16 +67,21 @@ void attach_ranges(Checkpoint& checkpoint) {
   const bool has_state = is_there(checkpoint.dir / kStateFile);
   for (const auto& name : checkpoint.tensors.names()) {
     if (name.ends_with(kPreQuantScale))
-      fail(Code::kUnsupported, "{}: tensor `{}`: octet does not read pre-scaled (AWQ, SmoothQuant) checkpoints", checkpoint.tensors.where(), printable(name));
+      fail(Code::kUnsupported, "{}: tensor `{}`: octet does not read pre-scaled (AWQ, SmoothQuant) checkpoints", checkpoint.tensors.where(),
+           printable(name));
     if (!name.ends_with(kAmax)) continue;
     if (!has_state)
-      throw Error(Code::kInvalid, fmt::format("{}: tensor `{}` is of a quantized checkpoint, but there is no {}", checkpoint.tensors.where(), printable(name), kStateFile),
+      throw Error(Code::kInvalid,
+                  fmt::format("{}: tensor `{}` is of a quantized checkpoint, but there is no {}", checkpoint.tensors.where(),
+                              printable(name), kStateFile),
                   fmt::format("copy {} from where the checkpoint was saved", kStateFile));
     attach_amax(checkpoint, name);
   }
   for (const auto& [name, quantizer] : checkpoint.quant.by_name)
     if (quantizer.enabled && !quantizer.dynamic && !quantizer.amax)
-      throw Error(Code::kInvalid, fmt::format("{}: quantizer `{}` is enabled, but there is no tensor `{}{}`", checkpoint.tensors.where(), printable(name), printable(name), kAmax),
+      throw Error(Code::kInvalid,
+                  fmt::format("{}: quantizer `{}` is enabled, but there is no tensor `{}{}`", checkpoint.tensors.where(), printable(name),
+                              printable(name), kAmax),
                   "it was never calibrated, or the files are not of one save: calibrate again, or copy both from the same checkpoint");
 }
 

@@ -14,9 +14,9 @@ namespace octet {
 
 struct Checkpoint {
   std::filesystem::path dir;
-  nlohmann::json config;   // an object
+  nlohmann::json config;  // an object
   Safetensors tensors;
-  QuantState quant;        // empty when the checkpoint is not quantized
+  QuantState quant;                // empty when the checkpoint is not quantized
   std::vector<std::string> notes;  // one line each: what its form leaves out, and what that means for the graph
 
   const HostTensor& tensor(std::string_view name) const { return tensors.at(name); }  // Error{kInvalid} names the nearest

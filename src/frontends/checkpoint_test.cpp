@@ -11,9 +11,9 @@ namespace octet {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::HasSubstr;
 using testing::code_of;
 using testing::error_of;
+using ::testing::HasSubstr;
 
 // Expected numbers: Python on the same files.
 TEST(Checkpoint, LoadsTheRealOne) {
@@ -33,12 +33,15 @@ TEST(Checkpoint, LoadsTheRealOne) {
   EXPECT_THAT(error_of([&] { checkpoint.tensor("visual_projektion.weight"); }), HasSubstr("`visual_projection.weight`"));
 }
 
-HostTensor amax_of(std::vector<int64_t> dims, std::vector<float> values, DType dtype = DType::f16) { return from_f32(dtype, std::move(dims), values); }
+HostTensor amax_of(std::vector<int64_t> dims, std::vector<float> values, DType dtype = DType::f16) {
+  return from_f32(dtype, std::move(dims), values);
+}
 
 // A checkpoint of one linear with two quantizers, every part of which a test can bend.
 struct Parts {
   std::string config = R"({"model_type": "clip"})";
-  std::map<std::string, HostTensor> tensors = {{"m.weight", HostTensor(DType::f16, {3, 2})}, {"m.weight_quantizer._amax", amax_of({}, {1})},
+  std::map<std::string, HostTensor> tensors = {{"m.weight", HostTensor(DType::f16, {3, 2})},
+                                               {"m.weight_quantizer._amax", amax_of({}, {1})},
                                                {"m.input_quantizer._amax", amax_of({}, {2})}};
   std::optional<QuantState> state = QuantState{};
   Parts() {

@@ -68,7 +68,8 @@ ClipGraph build_clip_text(const Checkpoint& checkpoint, const ClipExportOptions&
   for (int64_t i = 0; i < config.text.layers; ++i)
     x = b.transformer_layer(x, fmt::format("text_model.encoder.layers.{}", i), config.text, tokens, mask);
   x = b.layer_norm(x, "text_model.final_layer_norm", width, config.text.epsilon);
-  const ValueId pooled = g.add(make_op(GatherND{.batch_dims = 1}), {x, end_of_text(b, ids, config, options.ids)}, "text_model.pooled", "text_model.pool");
+  const ValueId pooled =
+      g.add(make_op(GatherND{.batch_dims = 1}), {x, end_of_text(b, ids, config, options.ids)}, "text_model.pooled", "text_model.pool");
   const ValueId y = b.linear(b.quantize_input(pooled, "text_projection"), "text_projection", width, config.projection, false);
   return b.finish(b.normalize(y), "text_embeds");
 }
@@ -80,7 +81,8 @@ ClipGraph build_clip_image(const Checkpoint& checkpoint, const ClipExportOptions
   b.notes = checkpoint.notes;
   Graph& g = b.graph;
   const std::string name = "vision_model.embeddings";
-  const ValueId pixels = g.add_input(options.blog_names ? "image_input" : "pixel_values", {b.dtype(), {Dim(1, "batch"), config.channels, size, size}});
+  const ValueId pixels =
+      g.add_input(options.blog_names ? "image_input" : "pixel_values", {b.dtype(), {Dim(1, "batch"), config.channels, size, size}});
   const ValueId kernel = b.parameter(name + ".patch_embedding.weight", {width, config.channels, config.patch, config.patch});
   Conv conv;
   conv.kernel_shape = conv.strides = {config.patch, config.patch};
@@ -88,10 +90,12 @@ ClipGraph build_clip_image(const Checkpoint& checkpoint, const ClipExportOptions
   x = g.add(make_op(Reshape{}), {x, b.integers("patch_shape", {0, width, tokens - 1})}, name + ".flat", name + ".flatten");
   x = g.add(make_op(Transpose{.perm = {0, 2, 1}}), {x}, name + ".rows", name + ".transpose");
   const HostTensor& token = checkpoint.tensor(name + ".class_embedding");
-  if (token.dims() != std::vector<int64_t>{width}) fail(Code::kInvalid, "tensor `{}.class_embedding` is {}, expected [{}]", name, describe(token), width);
+  if (token.dims() != std::vector<int64_t>{width})
+    fail(Code::kInvalid, "tensor `{}.class_embedding` is {}, expected [{}]", name, describe(token), width);
   const ValueId class_token = g.add_constant(name + ".class_embedding", from_f32(b.dtype(), {1, 1, width}, to_f32(token)));
   const ValueId batch = g.add(make_op(ShapeOp{.start = 0, .end = 1}), {pixels}, "batch_size", name + ".batch_size");
-  const ValueId dims = g.add(make_op(Concat{.axis = 0}), {batch, b.integers("class_shape", {1, width})}, name + ".class_dims", name + ".class_dims");
+  const ValueId dims =
+      g.add(make_op(Concat{.axis = 0}), {batch, b.integers("class_shape", {1, width})}, name + ".class_dims", name + ".class_dims");
   const ValueId row = g.add(make_op(Expand{}), {class_token, dims}, name + ".class_rows", name + ".expand_class");
   x = g.add(make_op(Concat{.axis = 1}), {row, x}, name + ".tokens", name + ".concat");
   x = g.add(make_op(Add{}), {x, b.parameter(name + ".position_embedding.weight", {tokens, width})}, name + ".out", name + ".add");

@@ -84,7 +84,8 @@ TEST(Clip, WeightCodesAreRoundedOnceFromTheCheckpoint) {
   ASSERT_EQ(codes.dims(), (std::vector<int64_t>{256, 1024}));
   for (int64_t out = 0; out < 1024; out += 37)
     for (int64_t in = 0; in < 256; in += 11)
-      EXPECT_EQ(codes.as<uint8_t>()[static_cast<size_t>(in * 1024 + out)], encode_e4m3(static_cast<float>(weight.at(out * 256 + in)) / scale));
+      EXPECT_EQ(codes.as<uint8_t>()[static_cast<size_t>(in * 1024 + out)],
+                encode_e4m3(static_cast<float>(weight.at(out * 256 + in)) / scale));
 }
 
 TEST(ClipConfig, RefusesWhatNoClipCanBe) {

@@ -88,7 +88,8 @@ class Synthesizer {
     linear("text_projection", m_.text.hidden, m_.projection, false, 5);
     const int64_t patches = (m_.image / m_.patch) * (m_.image / m_.patch), inputs = 3 * m_.patch * m_.patch;
     tensor("vision_model.embeddings.class_embedding", {m_.vision.hidden}, 0.5f);
-    tensor("vision_model.embeddings.patch_embedding.weight", {m_.vision.hidden, 3, m_.patch, m_.patch}, 1 / std::sqrt(static_cast<float>(inputs)));
+    tensor("vision_model.embeddings.patch_embedding.weight", {m_.vision.hidden, 3, m_.patch, m_.patch},
+           1 / std::sqrt(static_cast<float>(inputs)));
     tensor("vision_model.embeddings.position_embedding.weight", {patches + 1, m_.vision.hidden}, 0.1f);
     norm("vision_model.pre_layrnorm", m_.vision.hidden);
     norm("vision_model.post_layernorm", m_.vision.hidden);
@@ -164,21 +165,39 @@ class Synthesizer {
 };
 
 nlohmann::json tower_config(const Model& m, const TowerShape& t, const char* type) {
-  return {{"model_type", type}, {"hidden_act", m.activation}, {"hidden_size", t.hidden}, {"intermediate_size", t.intermediate},
-          {"num_hidden_layers", t.layers}, {"num_attention_heads", t.heads}, {"projection_dim", m.projection}, {"layer_norm_eps", 1e-5}};
+  return {{"model_type", type},
+          {"hidden_act", m.activation},
+          {"hidden_size", t.hidden},
+          {"intermediate_size", t.intermediate},
+          {"num_hidden_layers", t.layers},
+          {"num_attention_heads", t.heads},
+          {"projection_dim", m.projection},
+          {"layer_norm_eps", 1e-5}};
 }
 
 void write_configs(const Model& m, const std::filesystem::path& directory) {
   nlohmann::json config{{"architectures", {"CLIPModel"}}, {"model_type", "clip"}, {"projection_dim", m.projection}, {"dtype", "float16"}};
   config["text_config"] = tower_config(m, m.text, "clip_text_model");
-  config["text_config"].update({{"vocab_size", kVocabulary}, {"max_position_embeddings", kPositions}, {"eos_token_id", 49407}, {"bos_token_id", 49406}, {"pad_token_id", 49407}});
+  config["text_config"].update({{"vocab_size", kVocabulary},
+                                {"max_position_embeddings", kPositions},
+                                {"eos_token_id", 49407},
+                                {"bos_token_id", 49406},
+                                {"pad_token_id", 49407}});
   config["vision_config"] = tower_config(m, m.vision, "clip_vision_model");
   config["vision_config"].update({{"image_size", m.image}, {"patch_size", m.patch}, {"num_channels", 3}});
   write_text(directory / "config.json", config.dump(2) + "\n");
-  const nlohmann::json preprocessor{{"image_processor_type", "CLIPImageProcessor"}, {"do_resize", true}, {"do_center_crop", true}, {"do_rescale", true},
-                                    {"do_normalize", true}, {"do_convert_rgb", true}, {"resample", 3}, {"rescale_factor", 1.0 / 255},
-                                    {"size", {{"shortest_edge", m.image}}}, {"crop_size", {{"height", m.image}, {"width", m.image}}},
-                                    {"image_mean", {0.48145466, 0.4578275, 0.40821073}}, {"image_std", {0.26862954, 0.26130258, 0.27577711}}};
+  const nlohmann::json preprocessor{{"image_processor_type", "CLIPImageProcessor"},
+                                    {"do_resize", true},
+                                    {"do_center_crop", true},
+                                    {"do_rescale", true},
+                                    {"do_normalize", true},
+                                    {"do_convert_rgb", true},
+                                    {"resample", 3},
+                                    {"rescale_factor", 1.0 / 255},
+                                    {"size", {{"shortest_edge", m.image}}},
+                                    {"crop_size", {{"height", m.image}, {"width", m.image}}},
+                                    {"image_mean", {0.48145466, 0.4578275, 0.40821073}},
+                                    {"image_std", {0.26862954, 0.26130258, 0.27577711}}};
   write_text(directory / "preprocessor_config.json", preprocessor.dump(2) + "\n");
 }
 
@@ -193,7 +212,8 @@ std::vector<std::string> synth_models() {
 void write_synth_checkpoint(const std::string& model, uint64_t seed, const std::filesystem::path& directory) {
   const auto* found = std::find_if(std::begin(kModels), std::end(kModels), [&](const Model& m) { return model == m.name; });
   if (found == std::end(kModels))
-    throw Error(Code::kUsage, fmt::format("there is no model `{}` to synthesise", printable(model)), "models: " + join(synth_models(), " "));
+    throw Error(Code::kUsage, fmt::format("there is no model `{}` to synthesise", printable(model)),
+                "models: " + join(synth_models(), " "));
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) fail(Code::kIo, "cannot create {}: {}", directory.string(), error.message());

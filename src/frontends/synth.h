@@ -8,7 +8,7 @@
 
 namespace octet {
 
-std::vector<std::string> synth_models();   // "clip-vit-b-32", "clip-vit-l-14", "clip-vit-l-14-336", "clip-vit-h-14"
+std::vector<std::string> synth_models();  // "clip-vit-b-32", "clip-vit-l-14", "clip-vit-l-14-336", "clip-vit-h-14"
 // Writes config.json, preprocessor_config.json, model.safetensors (f16) and modelopt_state.pth. The same seed gives the same
 // bytes. Throws Error{kUsage} for an unknown model.
 void write_synth_checkpoint(const std::string& model, uint64_t seed, const std::filesystem::path& directory);

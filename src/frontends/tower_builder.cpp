@@ -21,9 +21,12 @@ namespace {
 
 DType dtype_of(Precision precision) {
   switch (precision) {
-    case Precision::kBf16: return DType::bf16;
-    case Precision::kFp32: return DType::f32;
-    default: return DType::f16;
+    case Precision::kBf16:
+      return DType::bf16;
+    case Precision::kFp32:
+      return DType::f32;
+    default:
+      return DType::f16;
   }
 }
 
@@ -66,14 +69,14 @@ ValueId TowerBuilder::layer_norm(ValueId x, const std::string& module, int64_t w
 
 ValueId TowerBuilder::scale(float amax, const std::string& name) {
   const float rounded = e4m3_scale(amax);
-  if (!(rounded > 0) || !std::isfinite(rounded))
-    fail(Code::kInvalid, "scale `{}`: amax {} / 448 is not a positive f16 number", name, amax);
+  if (!(rounded > 0) || !std::isfinite(rounded)) fail(Code::kInvalid, "scale `{}`: amax {} / 448 is not a positive f16 number", name, amax);
   return graph.add_constant(name, from_f32(DType::f16, {}, std::vector<float>{rounded}));
 }
 
 ValueId TowerBuilder::quantize(ValueId x, float amax, const std::string& name) {
   const ValueId s = scale(amax, name + ".scale");
-  const ValueId zero = graph.find("e4m3_zero") != kNone ? graph.find("e4m3_zero") : graph.add_constant("e4m3_zero", HostTensor(DType::e4m3, {}));
+  const ValueId zero =
+      graph.find("e4m3_zero") != kNone ? graph.find("e4m3_zero") : graph.add_constant("e4m3_zero", HostTensor(DType::e4m3, {}));
   QuantizeLinear q;
   if (graph.opset >= 23) q.precision = onnx_number(DType::f32);  // divide in f32 at every opset: one checkpoint, one set of codes
   const ValueId codes = graph.add(make_op(q), {x, s, zero}, name + ".codes", name + ".q");
@@ -94,7 +97,8 @@ ValueId TowerBuilder::quantize_input(ValueId x, const std::string& module) {
 ValueId TowerBuilder::weight(const std::string& module, int64_t in, int64_t out) {
   const HostTensor& w = checkpoint_tensor(checkpoint_, module + ".weight", {out, in});
   if (!fp8_linear(module)) {
-    if (options_.precision == Precision::kFp8) notes.push_back(module + ": stays " + std::string(name_of(dtype_)) + ", its quantizers are off");
+    if (options_.precision == Precision::kFp8)
+      notes.push_back(module + ": stays " + std::string(name_of(dtype_)) + ", its quantizers are off");
     return graph.add_constant(module + ".weight", transpose(cast_tensor(w, dtype_)));
   }
   const HostTensor& amax = *checkpoint_.quantizer(module + ".weight_quantizer")->amax;
@@ -124,12 +128,12 @@ ValueId TowerBuilder::linear(ValueId x, const std::string& module, int64_t in, i
 
 ValueId TowerBuilder::activation(ValueId x, const std::string& kind, const std::string& name) {
   if (kind == "gelu") return graph.add(make_op(Gelu{}), {x}, name + ".out", name);
-  if (kind == "gelu_pytorch_tanh" || kind == "gelu_new")
-    return graph.add(make_op(Gelu{.approximate = "tanh"}), {x}, name + ".out", name);
+  if (kind == "gelu_pytorch_tanh" || kind == "gelu_new") return graph.add(make_op(Gelu{.approximate = "tanh"}), {x}, name + ".out", name);
   if (kind != "quick_gelu")
     throw Error(Code::kUnsupported, fmt::format("hidden_act `{}` is not one of quick_gelu, gelu, gelu_pytorch_tanh, gelu_new", kind));
   // quick_gelu(x) = x * sigmoid(1.702 x): spelt in standard ops, fused again by the compiler.
-  const ValueId factor = graph.find("quick_gelu.factor") != kNone ? graph.find("quick_gelu.factor") : constant("quick_gelu.factor", {}, {1.702f});
+  const ValueId factor =
+      graph.find("quick_gelu.factor") != kNone ? graph.find("quick_gelu.factor") : constant("quick_gelu.factor", {}, {1.702f});
   const ValueId scaled = graph.add(make_op(Mul{}), {x, factor}, name + ".scaled", name + ".scale");
   const ValueId gate = graph.add(make_op(Sigmoid{}), {scaled}, name + ".gate", name + ".sigmoid");
   return graph.add(make_op(Mul{}), {x, gate}, name + ".out", name);
@@ -155,7 +159,8 @@ std::optional<TowerBuilder::AttentionSites> TowerBuilder::attention_sites(const 
   return AttentionSites{amax_of(*q) * head_scale, amax_of(*k) * head_scale, amax_of(*v), amax_of(*out)};
 }
 
-ValueId TowerBuilder::split_heads(ValueId x, const std::string& name, int64_t tokens, const ClipTowerConfig& config, std::vector<int64_t> perm) {
+ValueId TowerBuilder::split_heads(ValueId x, const std::string& name, int64_t tokens, const ClipTowerConfig& config,
+                                  std::vector<int64_t> perm) {
   const std::string shape = fmt::format("heads.{}x{}x{}", tokens, config.heads, config.head_dim());
   const ValueId dims = graph.find(shape) != kNone ? graph.find(shape) : integers(shape, {0, tokens, config.heads, config.head_dim()});
   const ValueId split = graph.add(make_op(Reshape{}), {x, dims}, name + ".heads", name + ".split");

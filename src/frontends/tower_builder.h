@@ -28,21 +28,23 @@ class TowerBuilder {
   ValueId linear(ValueId x, const std::string& module, int64_t in, int64_t out, bool bias);
   // [batch, tokens, width] -> same. `mask`: value added to the scores ([1, 1, tokens, tokens]) or kNone.
   ValueId transformer_layer(ValueId x, const std::string& prefix, const ClipTowerConfig& config, int64_t tokens, ValueId mask);
-  ValueId normalize(ValueId x);                        // L2, if the options ask for it
+  ValueId normalize(ValueId x);  // L2, if the options ask for it
   ClipGraph finish(ValueId output, const std::string& output_name);
 
   Graph graph;
   std::vector<std::string> notes;
 
  private:
-  struct AttentionSites { float q, k, v, output; };              // amax of the tensors that are quantized
+  struct AttentionSites {
+    float q, k, v, output;
+  };  // amax of the tensors that are quantized
   std::optional<AttentionSites> attention_sites(const std::string& module, int64_t head_dim);
   ValueId attention(ValueId x, const std::string& module, const ClipTowerConfig& config, int64_t tokens, ValueId mask);
   ValueId split_heads(ValueId x, const std::string& name, int64_t tokens, const ClipTowerConfig& config, std::vector<int64_t> perm);
   ValueId activation(ValueId x, const std::string& kind, const std::string& name);
-  ValueId quantize(ValueId x, float amax, const std::string& name);           // Q then DQ at amax / 448
-  ValueId scale(float amax, const std::string& name);                         // f16 scalar amax / 448
-  ValueId weight(const std::string& module, int64_t in, int64_t out);         // [in, out]: E4M3 and DQ, or the float type
+  ValueId quantize(ValueId x, float amax, const std::string& name);    // Q then DQ at amax / 448
+  ValueId scale(float amax, const std::string& name);                  // f16 scalar amax / 448
+  ValueId weight(const std::string& module, int64_t in, int64_t out);  // [in, out]: E4M3 and DQ, or the float type
   bool fp8_linear(const std::string& module) const;
 
   const Checkpoint& checkpoint_;

@@ -10,7 +10,7 @@ HostTensor checkpoint_tensor(const Checkpoint& checkpoint, const std::string& na
 // Same values rounded once to `dtype`; the same bytes (a view) when it has it already. A finite value that overflows the
 // target is Error{kInvalid}.
 HostTensor cast_tensor(const HostTensor& tensor, DType dtype);
-HostTensor transpose(const HostTensor& matrix);                       // [a, b] -> [b, a]
+HostTensor transpose(const HostTensor& matrix);  // [a, b] -> [b, a]
 // [out, in] of a float type -> e4m3 [in, out], code = e4m3(w / scale) divided in f32; scales: one, or one per row.
 HostTensor quantize_transposed(const HostTensor& matrix, const std::vector<float>& scales);
 

@@ -28,12 +28,12 @@ class FieldVisitor {
 // One input as a rule sees it.
 struct Operand {
   TensorType type;
-  const HostTensor* constant = nullptr;        // its value when known at compile time
-  const Shape* shape_value = nullptr;          // an integer scalar or vector whose elements are known as (symbolic) dims
+  const HostTensor* constant = nullptr;  // its value when known at compile time
+  const Shape* shape_value = nullptr;    // an integer scalar or vector whose elements are known as (symbolic) dims
 };
 struct Inferred {
   TensorType type;
-  std::optional<Shape> shape_value;            // for integer scalars / vectors: elements as dims, when known
+  std::optional<Shape> shape_value;  // for integer scalars / vectors: elements as dims, when known
 };
 
 // A rule's view of one node. Rules never stop at a type violation: they report it and return the type that follows
@@ -48,13 +48,13 @@ class InferContext {
   virtual std::string input_name(int i) const { return "input " + std::to_string(i); }  // for messages: "`pixel_values`"
   // `rule` is the label in the op's head comment ("T1"); `fix` the one change that mends it.
   virtual void violation(std::string_view rule, std::string what, std::string fix = {}) = 0;
-  const Operand& in(int i) const;                 // required: throws Error{kInvalid} if omitted
+  const Operand& in(int i) const;  // required: throws Error{kInvalid} if omitted
 };
 
 struct OpDef {
-  std::string_view name;                          // ONNX op_type
-  std::string_view domain;                        // "" = ai.onnx; "octet" = internal, never exported
-  std::shared_ptr<void> (*make)();                // default attributes
+  std::string_view name;            // ONNX op_type
+  std::string_view domain;          // "" = ai.onnx; "octet" = internal, never exported
+  std::shared_ptr<void> (*make)();  // default attributes
   std::shared_ptr<void> (*copy)(const void* attributes);
   void (*visit)(void* attributes, int opset, FieldVisitor& visitor);
   std::vector<Inferred> (*infer)(const void* attributes, InferContext& context);
@@ -72,9 +72,11 @@ class Op {
   explicit operator bool() const { return def_ != nullptr; }
   const void* attributes() const { return attributes_.get(); }
   template <class T>
-  const T* as() const;                            // nullptr unless this is a T
+  const T* as() const;  // nullptr unless this is a T
   template <class T>
-  bool is() const { return as<T>() != nullptr; }
+  bool is() const {
+    return as<T>() != nullptr;
+  }
 
  private:
   const OpDef* def_ = nullptr;

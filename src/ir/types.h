@@ -21,11 +21,11 @@ struct Dim {
 };
 using Shape = std::vector<Dim>;
 
-Dim operator*(const Dim& a, const Dim& b);          // symbol * symbol gives a fresh symbol; overflow throws Error{kInvalid}
+Dim operator*(const Dim& a, const Dim& b);  // symbol * symbol gives a fresh symbol; overflow throws Error{kInvalid}
 // Exact quotients only; a symbol by itself cancels (a run with it = 0 has no elements to place). By 0: no quotient.
 std::optional<Dim> divide(const Dim& a, const Dim& b);
-Dim product(const Shape& shape);                    // of the static factors first; 0 wins over every symbol
-Dim fresh_dim();                                    // 1 * "?N", N unique in the process; see FreshDims
+Dim product(const Shape& shape);  // of the static factors first; 0 wins over every symbol
+Dim fresh_dim();                  // 1 * "?N", N unique in the process; see FreshDims
 // While one lives, this thread's fresh_dim() gives "?nN" for N = first, first + 1, ...: names that depend on the graph alone.
 class FreshDims {
  public:
@@ -50,8 +50,8 @@ struct TensorType {
   bool operator==(const TensorType&) const = default;
 };
 
-std::string to_string(const Dim& dim);              // "batch", "3*batch", "257"
-std::string to_string(const Shape& shape);          // "[batch,257,1024]"
-std::string to_string(const TensorType& type);      // "f16[batch,257,1024]"
+std::string to_string(const Dim& dim);          // "batch", "3*batch", "257"
+std::string to_string(const Shape& shape);      // "[batch,257,1024]"
+std::string to_string(const TensorType& type);  // "f16[batch,257,1024]"
 
 }  // namespace octet

@@ -38,8 +38,7 @@ std::vector<int64_t> Lowering::item_dims(ValueId value) const {
   std::vector<int64_t> dims;
   if (!shape.empty() && !shape[0].is_static() && shape[0].value != 1) dims.push_back(shape[0].value);  // 257*batch rows
   for (size_t i = 1; i < shape.size(); ++i) {
-    if (!shape[i].is_static())
-      fail(Code::kUnsupported, "`{}` is {}: only the first axis may be dynamic", v.name, to_string(*v.type));
+    if (!shape[i].is_static()) fail(Code::kUnsupported, "`{}` is {}: only the first axis may be dynamic", v.name, to_string(*v.type));
     dims.push_back(shape[i].value);
   }
   if (shape.empty() || shape[0].is_static())

@@ -27,20 +27,20 @@ struct Quantized {
 
 // One side of an attention: the projection's output before heads are split, and what lies between.
 struct HeadInput {
-  ValueId base = kNone;              // [B, S, heads * head_dim]
-  float mul = 1;                     // constant factor before the quantization
-  std::optional<float> scale;        // of the Q/DQ, if any
+  ValueId base = kNone;        // [B, S, heads * head_dim]
+  float mul = 1;               // constant factor before the quantization
+  std::optional<float> scale;  // of the Q/DQ, if any
 };
 struct AttentionMatch {
   HeadInput q, k, v;
   int64_t tokens = 0, heads = 0, head_dim = 0;
   bool causal = false;
   float score_scale = 1, p_scale = 0;
-  std::optional<Quantized> output;   // Q/DQ right after the second product
-  ValueId result = kNone;            // [B, S, heads * head_dim], heads merged
-  NodeId anchor = kNone;             // the second product
-  NodeId scores = kNone;             // the first product
-  std::vector<NodeId> nodes;         // everything covered, projections excluded
+  std::optional<Quantized> output;  // Q/DQ right after the second product
+  ValueId result = kNone;           // [B, S, heads * head_dim], heads merged
+  NodeId anchor = kNone;            // the second product
+  NodeId scores = kNone;            // the first product
+  std::vector<NodeId> nodes;        // everything covered, projections excluded
 };
 
 class Lowering {
@@ -48,15 +48,19 @@ class Lowering {
   explicit Lowering(const Graph& graph);
 
   // Questions about the graph.
-  const Node* only_consumer(ValueId value, NodeId* id = nullptr) const;   // nullptr if none, several, or a graph output
+  const Node* only_consumer(ValueId value, NodeId* id = nullptr) const;  // nullptr if none, several, or a graph output
   NodeId producer_id(ValueId value) const { return graph.value(value).producer; }
   std::optional<float> scalar_constant(ValueId value) const;
-  const HostTensor* float_constant(ValueId value) const;                  // of a float dtype
-  std::vector<int64_t> item_dims(ValueId value) const;                    // shape without the batch axis; throws kUnsupported
+  const HostTensor* float_constant(ValueId value) const;  // of a float dtype
+  std::vector<int64_t> item_dims(ValueId value) const;    // shape without the batch axis; throws kUnsupported
   // Every consumer is a per-tensor E4M3 Q of one scale (not also a graph output), and all their consumers are DQs of it.
   std::optional<Quantized> quantized(ValueId value) const;
   // x if `value` is DQ(codes, scale) of a constant: the weight's codes and scale tensor.
-  struct QuantizedWeight { const HostTensor* codes; const HostTensor* scale; NodeId dq; };
+  struct QuantizedWeight {
+    const HostTensor* codes;
+    const HostTensor* scale;
+    NodeId dq;
+  };
   std::optional<QuantizedWeight> quantized_weight(ValueId value) const;
 
   // Building the plan.
@@ -64,21 +68,26 @@ class Lowering {
   plan::Id add_weight(const std::string& name, HostTensor tensor);             // one entry a name
   void place(ValueId value, Located located) { located_[value] = located; }
   std::optional<Located> locate(ValueId value) const;
-  Located require(ValueId value, const std::string& who) const;                // throws kUnsupported: not produced by a step
+  Located require(ValueId value, const std::string& who) const;  // throws kUnsupported: not produced by a step
   void emit(std::string name, plan::Operation op, const std::vector<NodeId>& nodes, std::vector<std::string> notes = {});
   bool covered(NodeId id) const { return covered_[static_cast<size_t>(id)]; }
   void cover(NodeId id) { covered_[static_cast<size_t>(id)] = true; }
   void refuse(NodeId id, std::string reason) { reasons_[id].push_back(std::move(reason)); }
 
   // The end of a producing step: where `value` is wanted in E4M3 only, the step writes codes. Places the results.
-  struct Output { plan::Id buffer; float scale; std::vector<NodeId> nodes; std::vector<std::string> notes; };
+  struct Output {
+    plan::Id buffer;
+    float scale;
+    std::vector<NodeId> nodes;
+    std::vector<std::string> notes;
+  };
   Output finish_output(ValueId value, std::vector<int64_t> dims);
 
   const Graph& graph;
   plan::Plan plan;
-  std::map<ValueId, std::pair<size_t, int>> head_inputs;   // base value -> (attention, 0 q | 1 k | 2 v)
+  std::map<ValueId, std::pair<size_t, int>> head_inputs;  // base value -> (attention, 0 q | 1 k | 2 v)
   std::vector<AttentionMatch> attentions;
-  std::vector<std::vector<NodeId>> step_nodes;             // parallel to plan.steps
+  std::vector<std::vector<NodeId>> step_nodes;  // parallel to plan.steps
   const std::map<NodeId, std::vector<std::string>>& reasons() const { return reasons_; }
 
  private:
@@ -90,13 +99,13 @@ class Lowering {
 };
 
 // Matchers: true if they emitted a step for the anchor; otherwise the reason is recorded with refuse().
-bool match_embed(Lowering& l, NodeId anchor);         // Gather of a constant table
-bool match_patch_embed(Lowering& l, NodeId anchor);   // Conv
-bool match_norm(Lowering& l, NodeId anchor);          // LayerNormalization
-bool match_gemm(Lowering& l, NodeId anchor);          // MatMul by a constant
-bool match_attention(Lowering& l, NodeId anchor);     // the second product of a found attention
-bool match_pool(Lowering& l, NodeId anchor);          // Gather / GatherND of rows
-bool match_l2normalize(Lowering& l, NodeId anchor);   // LpNormalization
+bool match_embed(Lowering& l, NodeId anchor);        // Gather of a constant table
+bool match_patch_embed(Lowering& l, NodeId anchor);  // Conv
+bool match_norm(Lowering& l, NodeId anchor);         // LayerNormalization
+bool match_gemm(Lowering& l, NodeId anchor);         // MatMul by a constant
+bool match_attention(Lowering& l, NodeId anchor);    // the second product of a found attention
+bool match_pool(Lowering& l, NodeId anchor);         // Gather / GatherND of rows
+bool match_l2normalize(Lowering& l, NodeId anchor);  // LpNormalization
 // Finds all attentions from their Softmax; near misses are recorded with refuse().
 void find_attentions(Lowering& l);
 // Buffer offsets per item: greedy, largest first, by lifetime over the steps. Sets arena_bytes_per_item.

@@ -31,7 +31,8 @@ HeadInput trace_head_input(const Lowering& l, ValueId value, const Perm& want, A
     if (node->as<DequantizeLinear>()) {
       const Node* q = l.graph.producer_of(node->inputs[0]);
       const auto scale = l.scalar_constant(node->inputs[1]);
-      if (!q || !q->as<QuantizeLinear>() || !scale || l.scalar_constant(q->inputs[1]) != scale) throw No{fmt::format("{}'s Q and DQ differ in scale", who)};
+      if (!q || !q->as<QuantizeLinear>() || !scale || l.scalar_constant(q->inputs[1]) != scale)
+        throw No{fmt::format("{}'s Q and DQ differ in scale", who)};
       if (in.scale) throw No{fmt::format("{} is quantized twice", who)};
       if (l.graph.value(node->inputs[0]).type->dtype != DType::e4m3) throw No{fmt::format("{} is not quantized to e4m3", who)};
       in.scale = scale;
@@ -126,7 +127,8 @@ ValueId follow_output(const Lowering& l, ValueId p, AttentionMatch& match) {
   }
   NodeId id = kNone;
   const Node* transpose = l.only_consumer(out, &id);
-  if (!transpose || !transpose->as<Transpose>() || transpose->as<Transpose>()->perm != Perm{0, 2, 1, 3}) throw No{"heads are not merged by a transpose [0, 2, 1, 3]"};
+  if (!transpose || !transpose->as<Transpose>() || transpose->as<Transpose>()->perm != Perm{0, 2, 1, 3})
+    throw No{"heads are not merged by a transpose [0, 2, 1, 3]"};
   match.nodes.push_back(id);
   const Node* merge = l.only_consumer(transpose->outputs[0], &id);
   if (!merge || !merge->as<Reshape>()) throw No{"heads are not merged by a reshape"};
@@ -154,9 +156,11 @@ AttentionMatch match_softmax(const Lowering& l, NodeId id) {
   const bool all = match.q.scale && match.k.scale && match.v.scale;
   const bool none = !match.q.scale && !match.k.scale && !match.v.scale;
   if (!all && !none) throw No{"only some of q, k and v are quantized"};
-  if (all != (match.p_scale > 0)) throw No{all ? "q, k and v are quantized, the softmax is not" : "the softmax is quantized alone, q, k and v are not"};
+  if (all != (match.p_scale > 0))
+    throw No{all ? "q, k and v are quantized, the softmax is not" : "the softmax is quantized alone, q, k and v are not"};
   if (mask) match.causal = causal_mask(*mask, match.tokens);
-  if (l.item_dims(match.result) != std::vector<int64_t>{match.tokens, match.heads * match.head_dim}) throw No{"heads are not merged into [batch, tokens, width]"};
+  if (l.item_dims(match.result) != std::vector<int64_t>{match.tokens, match.heads * match.head_dim})
+    throw No{"heads are not merged into [batch, tokens, width]"};
   return match;
 }
 

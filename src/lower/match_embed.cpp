@@ -32,7 +32,8 @@ std::optional<HostTensor> as_rows(const HostTensor& tensor, int64_t rows, int64_
 bool match_embed(Lowering& l, NodeId anchor) {
   const Node& node = l.graph.node(anchor);
   const HostTensor* table = l.float_constant(node.inputs[0]);
-  if (!table || table->rank() != 2 || node.as<Gather>()->axis != 0) return l.refuse(anchor, "not a row gather from a constant [V, D] table"), false;
+  if (!table || table->rank() != 2 || node.as<Gather>()->axis != 0)
+    return l.refuse(anchor, "not a row gather from a constant [V, D] table"), false;
   const auto ids = l.locate(node.inputs[1]);
   if (!ids) return l.refuse(anchor, "its ids are computed, not a graph input"), false;
   const int64_t width = table->dims()[1];
@@ -68,7 +69,8 @@ struct PatchChain {
 // Concat([Expand(constant), rows], axis 1): the constant is the class token of every item.
 bool take_class_token(const Lowering& l, const Node& concat, ValueId rows, PatchChain& chain) {
   const auto* attributes = concat.as<Concat>();
-  if (!attributes || concat.inputs.size() != 2 || concat.inputs[1] != rows || (attributes->axis != 1 && attributes->axis != -2)) return false;
+  if (!attributes || concat.inputs.size() != 2 || concat.inputs[1] != rows || (attributes->axis != 1 && attributes->axis != -2))
+    return false;
   const Node* expand = l.graph.producer_of(concat.inputs[0]);
   if (!expand || !expand->as<Expand>()) return false;
   chain.class_token = l.float_constant(expand->inputs[0]);
@@ -83,7 +85,8 @@ std::string follow_patches(const Lowering& l, ValueId value, PatchChain& chain) 
   if (!node || !(node->as<Reshape>() || node->as<Flatten>())) return "no flatten of the patch grid follows";
   chain.nodes.push_back(id);
   node = l.only_consumer(node->outputs[0], &id);
-  if (!node || !node->as<Transpose>() || node->as<Transpose>()->perm != std::vector<int64_t>{0, 2, 1}) return "no transpose [0, 2, 1] follows the flatten";
+  if (!node || !node->as<Transpose>() || node->as<Transpose>()->perm != std::vector<int64_t>{0, 2, 1})
+    return "no transpose [0, 2, 1] follows the flatten";
   chain.nodes.push_back(id);
   value = node->outputs[0];
   node = l.only_consumer(value, &id);
@@ -103,7 +106,9 @@ std::string follow_patches(const Lowering& l, ValueId value, PatchChain& chain) 
 }
 
 bool is_patch_conv(const Conv& conv, const HostTensor& w) {
-  const auto all = [](const std::vector<int64_t>& v, int64_t x) { return std::all_of(v.begin(), v.end(), [&](int64_t e) { return e == x; }); };
+  const auto all = [](const std::vector<int64_t>& v, int64_t x) {
+    return std::all_of(v.begin(), v.end(), [&](int64_t e) { return e == x; });
+  };
   return w.rank() == 4 && w.dims()[2] == w.dims()[3] && conv.group == 1 && all(conv.pads, 0) && all(conv.dilations, 1) &&
          conv.strides == std::vector<int64_t>{w.dims()[2], w.dims()[3]} && (conv.auto_pad == "NOTSET" || conv.auto_pad == "VALID");
 }
@@ -116,7 +121,8 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
   const auto quantized = l.quantized_weight(node.inputs[1]);
   const HostTensor* w = quantized ? quantized->codes : l.float_constant(node.inputs[1]);
   const auto pixels = l.locate(node.inputs[0]);
-  if (!w || !is_patch_conv(*conv, *w)) return l.refuse(anchor, "not a patch embedding: the kernel must equal its stride, without padding"), false;
+  if (!w || !is_patch_conv(*conv, *w))
+    return l.refuse(anchor, "not a patch embedding: the kernel must equal its stride, without padding"), false;
   if (!pixels) return l.refuse(anchor, "its pixels are computed, not a graph input"), false;
   if (quantized && quantized->scale->count() != 1) return l.refuse(anchor, "the FP8 kernel has one scale a channel"), false;
   PatchChain chain;
@@ -126,7 +132,8 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
   const auto dims = l.item_dims(chain.result);
   const int64_t width = w->dims()[0];
   const auto rows = as_rows(*chain.position, dims[0], width);
-  if (!rows || (chain.class_token && chain.class_token->count() != width)) return l.refuse(anchor, "class token or positions do not fit"), false;
+  if (!rows || (chain.class_token && chain.class_token->count() != width))
+    return l.refuse(anchor, "class token or positions do not fit"), false;
   plan::PatchEmbed op;
   op.pixels = pixels->buffer;
   op.channels = static_cast<uint32_t>(in[0]);
@@ -135,7 +142,8 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
   op.patch = static_cast<uint32_t>(w->dims()[2]);
   op.scale = quantized ? static_cast<float>(quantized->scale->at(0)) : 1;
   op.weight = l.add_weight(l.graph.value(node.inputs[1]).name, w->reshaped({width, w->count() / width}));
-  if (node.inputs.size() > 2 && node.inputs[2] != kNone) op.bias = l.add_weight(l.graph.value(node.inputs[2]).name, *l.float_constant(node.inputs[2]));
+  if (node.inputs.size() > 2 && node.inputs[2] != kNone)
+    op.bias = l.add_weight(l.graph.value(node.inputs[2]).name, *l.float_constant(node.inputs[2]));
   if (chain.class_token) op.class_token = l.add_weight(chain.class_name, chain.class_token->reshaped({width}));
   op.position = l.add_weight(chain.position_name, *rows);
   auto out = l.finish_output(chain.result, dims);

@@ -184,11 +184,13 @@ plan::Gemm gemm_of(Lowering& l, std::span<const Linear* const> linears, std::vec
   }
   op.weight = l.add_weight(joined_name(linears, [](const Linear& x) { return x.weight_name; }), std::move(rows));
   if (first.bias) {
-    auto bias = stack(linears, [](const Linear& x, int64_t i) { return x.bias->at(i); }, first.bias->dtype(), op.n);
+    auto bias = stack(
+        linears, [](const Linear& x, int64_t i) { return x.bias->at(i); }, first.bias->dtype(), op.n);
     op.bias = l.add_weight(joined_name(linears, [](const Linear& x) { return x.bias_name; }), std::move(bias));
   }
   if (per_channel) {
-    auto scale = stack(linears, [](const Linear& x, int64_t i) { return x.weight_scale->count() > 1 ? x.weight_scale->at(i) : 1.0; }, DType::f32, op.n);
+    auto scale = stack(
+        linears, [](const Linear& x, int64_t i) { return x.weight_scale->count() > 1 ? x.weight_scale->at(i) : 1.0; }, DType::f32, op.n);
     op.channel_scale = l.add_weight(l.plan.weights[op.weight].name + ".channel_scale", std::move(scale));
   }
   return op;
@@ -208,7 +210,8 @@ bool match_projection(Lowering& l, NodeId anchor, ValueId base) {
   const auto [index, role] = l.head_inputs.at(base);
   const AttentionMatch& attention = l.attentions[index];
   const std::array<const HeadInput*, 3> inputs{&attention.q, &attention.k, &attention.v};
-  std::array<std::optional<Linear>, 3> parts{projection(l, attention.q.base), projection(l, attention.k.base), projection(l, attention.v.base)};
+  std::array<std::optional<Linear>, 3> parts{projection(l, attention.q.base), projection(l, attention.k.base),
+                                             projection(l, attention.v.base)};
   std::vector<std::string> notes;
   std::vector<int> roles{0, 1, 2};
   if (!mergeable(parts)) {

@@ -33,7 +33,8 @@ std::string match_row(const Lowering& l, ValueId index, plan::Pool& op, std::vec
   const Node* argmax = skip_casts(l, index, nodes);
   const auto* attributes = argmax ? argmax->as<ArgMax>() : nullptr;
   if (!attributes) return "its row index is neither a constant nor an argmax";
-  if ((attributes->axis != 1 && attributes->axis != -1) || attributes->select_last_index) return "the argmax is not the first over the token axis";
+  if ((attributes->axis != 1 && attributes->axis != -1) || attributes->select_last_index)
+    return "the argmax is not the first over the token axis";
   nodes.push_back(l.producer_id(argmax->outputs[0]));
   std::vector<NodeId> casts;
   const Node* equal = skip_casts(l, argmax->inputs[0], casts);

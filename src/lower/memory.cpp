@@ -32,7 +32,8 @@ void for_each_use(const plan::Operation& op, Use&& use) {
 
 std::vector<Lifetime> lifetimes(const plan::Plan& plan) {
   std::vector<Lifetime> all;
-  for (plan::Id id = 0; id < plan.buffers.size(); ++id) all.push_back({id, round_up(plan::bytes_per_item(plan.buffers[id]), kAlignment), -1, -1});
+  for (plan::Id id = 0; id < plan.buffers.size(); ++id)
+    all.push_back({id, round_up(plan::bytes_per_item(plan.buffers[id]), kAlignment), -1, -1});
   for (size_t step = 0; step < plan.steps.size(); ++step)
     for_each_use(plan.steps[step].op, [&](plan::Id id) {
       if (id == plan::kNoId) return;
@@ -62,7 +63,8 @@ void plan_memory(plan::Plan& plan) {
   std::vector<Lifetime> placed;
   for (const Lifetime& value : all) {
     std::vector<Lifetime> neighbours;
-    std::copy_if(placed.begin(), placed.end(), std::back_inserter(neighbours), [&](auto& p) { return p.first <= value.last && value.first <= p.last; });
+    std::copy_if(placed.begin(), placed.end(), std::back_inserter(neighbours),
+                 [&](auto& p) { return p.first <= value.last && value.first <= p.last; });
     plan.buffers[value.id].offset = first_gap(plan, std::move(neighbours), value.bytes);
     plan.arena_bytes_per_item = std::max(plan.arena_bytes_per_item, plan.buffers[value.id].offset + value.bytes);
     placed.push_back(value);

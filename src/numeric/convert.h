@@ -9,17 +9,17 @@
 
 namespace octet {
 
-float decode_f16(uint16_t bits);     // exact; NaN becomes quiet and keeps sign and payload, as in hardware
-float decode_bf16(uint16_t bits);    // exact
-float decode_e4m3(uint8_t code);     // exact
-float decode_e5m2(uint8_t code);     // exact
-float decode_e8m0(uint8_t code);     // exact
+float decode_f16(uint16_t bits);   // exact; NaN becomes quiet and keeps sign and payload, as in hardware
+float decode_bf16(uint16_t bits);  // exact
+float decode_e4m3(uint8_t code);   // exact
+float decode_e5m2(uint8_t code);   // exact
+float decode_e8m0(uint8_t code);   // exact
 
-uint16_t encode_f16(float value);    // overflow -> infinity; NaN -> quiet NaN, same sign, leading payload bits
-uint16_t encode_bf16(float value);   // likewise
-uint8_t encode_e4m3(float value);    // saturates at +-448 (infinity too); NaN -> 0x7f (sign kept)
-uint8_t encode_e5m2(float value);    // saturates at +-57344 (infinity too); NaN -> 0x7f (sign kept)
-uint8_t encode_e8m0(float value);    // nearest power of two, ties to the even code, clamped to [0, 0xfe]; NaN and negatives -> 0xff
+uint16_t encode_f16(float value);   // overflow -> infinity; NaN -> quiet NaN, same sign, leading payload bits
+uint16_t encode_bf16(float value);  // likewise
+uint8_t encode_e4m3(float value);   // saturates at +-448 (infinity too); NaN -> 0x7f (sign kept)
+uint8_t encode_e5m2(float value);   // saturates at +-57344 (infinity too); NaN -> 0x7f (sign kept)
+uint8_t encode_e8m0(float value);   // nearest power of two, ties to the even code, clamped to [0, 0xfe]; NaN and negatives -> 0xff
 
 // The same from double, rounding once (never through f32): for the references.
 uint16_t encode_f16(double value);
@@ -27,7 +27,7 @@ uint16_t encode_bf16(double value);
 uint8_t encode_e4m3(double value);
 uint8_t encode_e5m2(double value);
 uint8_t encode_e8m0(double value);
-float encode_f32(double value);      // as IEEE 754: overflow -> infinity
+float encode_f32(double value);  // as IEEE 754: overflow -> infinity
 
 // Whole arrays, for dtype f32 f16 bf16 e4m3 e5m2 e8m0; `bits` may be unaligned. No overlap.
 void decode_many(DType dtype, const void* bits, int64_t count, float* to);

@@ -31,8 +31,8 @@ class HostTensor {
   template <class T>
   std::span<const T> as() const;  // raw elements; sizeof(T) must be size_of(dtype). Views may be unaligned: see at()
   template <class T>
-  std::span<T> mut();             // a view, or bytes shared with another tensor, are copied first (copy on write)
-  std::byte* mutable_data();      // likewise
+  std::span<T> mut();                                    // a view, or bytes shared with another tensor, are copied first (copy on write)
+  std::byte* mutable_data();                             // likewise
   HostTensor reshaped(std::vector<int64_t> dims) const;  // same bytes, other dims of the same count
 
   // Element i converted exactly to double / int64 (i64 through at_int; there, floats truncate to zero and saturate, NaN
@@ -53,9 +53,9 @@ class HostTensor {
   bool owned_ = false;
 };
 
-std::vector<float> to_f32(const HostTensor& tensor);            // every element, rounded to f32 (exact for all but f64, i32, i64)
+std::vector<float> to_f32(const HostTensor& tensor);  // every element, rounded to f32 (exact for all but f64, i32, i64)
 HostTensor from_f32(DType dtype, std::vector<int64_t> dims, std::span<const float> values);  // rounds once
-std::string describe(const HostTensor& tensor);                 // "f16[3,4]"
+std::string describe(const HostTensor& tensor);                                              // "f16[3,4]"
 
 }  // namespace octet
 

@@ -20,7 +20,9 @@ class KeyWriter : public FieldVisitor {
   void field(std::string_view name, std::vector<int64_t>& value) override { key += fmt::format("{}=[{}];", name, fmt::join(value, ",")); }
   void field(std::string_view name, std::vector<float>& value) override { key += fmt::format("{}=[{:a}];", name, fmt::join(value, ",")); }
   void field(std::string_view name, DType& value) override { key += fmt::format("{}={};", name, octet::name_of(value)); }
-  void field(std::string_view name, HostTensor& value) override { key += fmt::format("{}={}{};", name, describe(value), hex(xxh3_128(value.bytes()))); }
+  void field(std::string_view name, HostTensor& value) override {
+    key += fmt::format("{}={}{};", name, describe(value), hex(xxh3_128(value.bytes())));
+  }
 };
 
 std::string key_of(const Graph& graph, const Node& node) {

@@ -227,7 +227,8 @@ TEST(CollapseQdq, KeepsAnotherScaleAndSaysWhy) {
 std::string gated(const std::string& factor) {
   return R"(
     input %x: f16[batch,4]
-    const %c: f16[] = {)" + factor + R"(}
+    const %c: f16[] = {)" +
+         factor + R"(}
     %a = Mul(%x, %c)
     %g = Sigmoid(%a)
     %y = Mul(%x, %g)
@@ -278,7 +279,8 @@ TEST(PickByItem, RewritesARowOfFlattenedItemsAndNoOtherStride) {
       %r = Reshape(%x, %flat)
       %y = Gather(%r, %i)
       output %y
-    )", stride));
+    )",
+                                       stride));
     EXPECT_EQ(run(pick_by_item, graph), stride == 3);
     EXPECT_EQ(count<GatherND>(graph), stride == 3);
   }

@@ -45,13 +45,15 @@ std::vector<Report> run_pipeline(Graph& graph, const Options& options) {
     const auto begin = std::chrono::steady_clock::now();
     const bool off = std::find(options.disabled.begin(), options.disabled.end(), pass.name) != options.disabled.end();
     if (off) report.notes.push_back("switched off");
-    else with_context([&] { return fmt::format("running pass {}", pass.name); }, [&] {
-      report.rewrites = pass.run(graph, report.notes);
-      if (report.rewrites == 0) return;
-      graph.remove_dead();
-      graph.sort();
-      check_types(graph);
-    });
+    else
+      with_context([&] { return fmt::format("running pass {}", pass.name); },
+                   [&] {
+                     report.rewrites = pass.run(graph, report.notes);
+                     if (report.rewrites == 0) return;
+                     graph.remove_dead();
+                     graph.sort();
+                     check_types(graph);
+                   });
     report.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
     if (options.dump && (options.dump_after == pass.name || options.dump_after == "all")) options.dump(pass.name, print(graph));
     reports.push_back(std::move(report));

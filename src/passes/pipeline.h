@@ -15,9 +15,9 @@ namespace octet::passes {
 using Notes = std::vector<std::string>;
 
 struct Pass {
-  std::string_view name;                       // "fold-constants": the name of --disable-pass and --dump-after
-  std::string_view summary;                    // one line
-  int (*run)(Graph& graph, Notes& notes);      // rewrites done
+  std::string_view name;                   // "fold-constants": the name of --disable-pass and --dump-after
+  std::string_view summary;                // one line
+  int (*run)(Graph& graph, Notes& notes);  // rewrites done
 };
 std::span<const Pass> pipeline();
 
@@ -28,7 +28,7 @@ struct Report {
   Notes notes;
 };
 struct Options {
-  std::vector<std::string> disabled;           // names; an unknown one is Error{kUsage}
+  std::vector<std::string> disabled;  // names; an unknown one is Error{kUsage}
   // Called after the pass named `dump_after` (or "all") with the pass's name and the graph's text.
   std::string dump_after;
   std::function<void(std::string_view pass, const std::string& text)> dump;

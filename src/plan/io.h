@@ -20,7 +20,7 @@ Plan read(std::shared_ptr<const MappedFile> file);
 
 struct Validity {
   bool runs_here = false;
-  std::vector<std::string> reasons;              // why not: one line each (magic, version, truncated, hash of section X, ...)
+  std::vector<std::string> reasons;  // why not: one line each (magic, version, truncated, hash of section X, ...)
 };
 Validity engine_validity(const std::filesystem::path& path);  // header and section table only
 bool looks_like_plan(std::span<const std::byte> bytes);

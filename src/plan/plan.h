@@ -13,18 +13,18 @@
 
 namespace octet::plan {
 
-using Id = uint32_t;                     // index into buffers or weights
+using Id = uint32_t;  // index into buffers or weights
 inline constexpr Id kNoId = 0xffffffff;
 
 // An activation. Lives at arena + offset * batch (offset and bytes are per item; see lower/memory.h), or is bound by the caller.
 struct Buffer {
-  std::string name;                      // the ONNX tensor it stands for
+  std::string name;  // the ONNX tensor it stands for
   DType dtype = DType::f16;
-  std::vector<int64_t> dims;             // per item, batch axis dropped: [S, D]
-  uint64_t offset = 0;                   // bytes per item in the arena; 0 for bound buffers
-  uint8_t bound = 0;                     // 1: graph input or output, memory given by the caller
+  std::vector<int64_t> dims;  // per item, batch axis dropped: [S, D]
+  uint64_t offset = 0;        // bytes per item in the arena; 0 for bound buffers
+  uint8_t bound = 0;          // 1: graph input or output, memory given by the caller
 };
-struct Binding {                         // a graph input or output
+struct Binding {  // a graph input or output
   std::string name;
   Id buffer = kNoId;
 };
@@ -32,7 +32,7 @@ struct Weight {
   std::string name;
   DType dtype = DType::f16;
   std::vector<int64_t> dims;
-  uint64_t offset = 0;                   // in the weights section, 64-byte aligned; set by the writer
+  uint64_t offset = 0;  // in the weights section, 64-byte aligned; set by the writer
 };
 
 enum class Activation : uint8_t { kNone = 0, kQuickGelu, kGeluErf, kGeluTanh };
@@ -40,16 +40,16 @@ std::string_view name_of(Activation activation);
 
 // x[b,t,:] = f16(token[ids[b,t],:] + position[t,:]).  ids i32 or i64 [T], an id outside [0, V) is a run-time error.
 struct Embed {
-  Id ids = kNoId, out = kNoId;           // [T] -> [T, D]
-  Id token = kNoId, position = kNoId;    // weights [V, D], [T, D]
+  Id ids = kNoId, out = kNoId;         // [T] -> [T, D]
+  Id token = kNoId, position = kNoId;  // weights [V, D], [T, D]
 };
 // Non-overlapping patches as a GEMM: y[b,s,:] = round(sum_k w[:,k] * patch(b,s-c)[k] * scale + bias + position[s,:]),
 // c = 1 when class_token is given: row 0 is class_token + position[0]. k runs over [C, P, P].
 struct PatchEmbed {
-  Id pixels = kNoId, out = kNoId;        // f16, bf16 or f32 [C, H, W] -> [S, D], S = c + (H/P)*(W/P)
+  Id pixels = kNoId, out = kNoId;                                          // f16, bf16 or f32 [C, H, W] -> [S, D], S = c + (H/P)*(W/P)
   Id weight = kNoId, bias = kNoId, class_token = kNoId, position = kNoId;  // [D, C*P*P] f16/f32/e4m3; [D]; [D]; [S, D]
   uint32_t channels = 0, height = 0, width = 0, patch = 0;
-  float scale = 1;                       // dequantization scale of an e4m3 weight, else 1
+  float scale = 1;  // dequantization scale of an e4m3 weight, else 1
 };
 // y[r,:] = quantize((x[r,:] - mean) / sqrt(var + epsilon) * gamma + beta), statistics and arithmetic in f32.
 // Each of the rows r of [rows, cols]; out e4m3 with out_scale, or a float dtype with out_scale == 1.
@@ -61,29 +61,29 @@ struct Norm {
 // A run of output columns [begin, end) that share scales. y = act((acc * alpha) + bias) * mul; stored as y / out_scale.
 struct ColumnRange {
   uint32_t begin = 0, end = 0;
-  float alpha = 1;                       // a_scale * w_scale
-  float mul = 1;                         // head scale folded into q and k
-  float out_scale = 1;                   // of an e4m3 output, else 1
+  float alpha = 1;      // a_scale * w_scale
+  float mul = 1;        // head scale folded into q and k
+  float out_scale = 1;  // of an e4m3 output, else 1
 };
 // out[m,n] = round((act(sum_k a[m,k] * w[n,k] * alpha[n] + bias[n]) * mul[n] + residual[m,n]) / out_scale[n]).
 struct Gemm {
-  Id a = kNoId, out = kNoId, residual = kNoId;   // [rows, K], [rows, N], [rows, N] (same dtype as out) or kNoId
+  Id a = kNoId, out = kNoId, residual = kNoId;             // [rows, K], [rows, N], [rows, N] (same dtype as out) or kNoId
   Id weight = kNoId, bias = kNoId, channel_scale = kNoId;  // [N, K]; [N] or kNoId; [N] f32 multiplied into alpha, or kNoId
-  uint32_t rows = 0, n = 0, k = 0;               // rows per item
+  uint32_t rows = 0, n = 0, k = 0;                         // rows per item
   Activation activation = Activation::kNone;
-  std::vector<ColumnRange> ranges;               // cover [0, n) in order
+  std::vector<ColumnRange> ranges;  // cover [0, n) in order
 };
 // Where q, k or v lies: element [s, h, d] of an item at column + s * row_stride + h * head_dim + d of `buffer`.
 struct AttentionInput {
   Id buffer = kNoId;
   uint32_t column = 0, row_stride = 0;
-  float scale = 1;                               // dequantization scale of e4m3 codes, else 1
+  float scale = 1;  // dequantization scale of e4m3 codes, else 1
 };
 // scores = (q . k) * q.scale * k.scale * score_scale, -inf above the diagonal if causal; p = softmax(scores) in f32;
 // if p_scale > 0: p = e4m3(p / p_scale) * p_scale; out[s, h*head_dim + d] = round((p . v) * v.scale / out_scale).
 struct Attention {
   AttentionInput q, k, v;
-  Id out = kNoId;                                // [tokens, heads * head_dim]
+  Id out = kNoId;  // [tokens, heads * head_dim]
   uint32_t tokens = 0, heads = 0, head_dim = 0;
   uint8_t causal = 0;
   float score_scale = 1, p_scale = 0, out_scale = 1;
@@ -91,7 +91,7 @@ struct Attention {
 enum class PoolMode : uint8_t { kIndex = 0, kArgMax, kFirstEqual };
 // out[b,:] = in[b,row,:]; row = index, or argmax(ids[b,:]) (first of equals), or the first t with ids[b,t] == index (else 0).
 struct Pool {
-  Id in = kNoId, out = kNoId, ids = kNoId;       // [S, D] -> [D]; ids [T] unless kIndex
+  Id in = kNoId, out = kNoId, ids = kNoId;  // [S, D] -> [D]; ids [T] unless kIndex
   uint32_t rows = 0, cols = 0;
   PoolMode mode = PoolMode::kIndex;
   int64_t index = 0;
@@ -106,9 +106,9 @@ struct L2Normalize {
 using Operation = std::variant<Embed, PatchEmbed, Norm, Gemm, Attention, Pool, L2Normalize>;  // the index is stored: append only
 
 struct Step {
-  std::string name;                              // "vision.layers.3.qkv": from the anchor ONNX node
+  std::string name;  // "vision.layers.3.qkv": from the anchor ONNX node
   Operation op;
-  std::vector<std::string> notes;                // why not better: one reason a line ("output is f16: no Q follows")
+  std::vector<std::string> notes;  // why not better: one reason a line ("output is f16: no Q follows")
 };
 
 // The ONNX graph without tensors: for profile and explain. `steps[i]` lists the source nodes of step i.
@@ -118,14 +118,14 @@ struct SourceNode {
 };
 struct Source {
   std::vector<SourceNode> nodes;
-  std::vector<std::vector<uint32_t>> steps;      // parallel to Plan::steps; every node is in one list or in `folded`
-  std::vector<uint32_t> folded;                  // constant-folded or dead nodes
+  std::vector<std::vector<uint32_t>> steps;  // parallel to Plan::steps; every node is in one list or in `folded`
+  std::vector<uint32_t> folded;              // constant-folded or dead nodes
 };
 
 struct Plan {
-  std::string name;                              // of the graph
-  std::string creator;                           // "octet 0.1.0"
-  std::string processor_sha256;                  // of processor/, "" if none
+  std::string name;              // of the graph
+  std::string creator;           // "octet 0.1.0"
+  std::string processor_sha256;  // of processor/, "" if none
   std::vector<Binding> inputs, outputs;
   std::vector<Buffer> buffers;
   std::vector<Step> steps;
@@ -137,7 +137,7 @@ struct Plan {
   std::vector<std::shared_ptr<const void>> storage;
 };
 
-std::string_view kind_of(const Operation& op);   // "embed patch_embed norm gemm attention pool l2normalize"
+std::string_view kind_of(const Operation& op);  // "embed patch_embed norm gemm attention pool l2normalize"
 uint64_t bytes_per_item(const Buffer& buffer);
 // The problem string of a step at a batch: "gemm:e4m3xe4m3->f16:2056x1024x4096+bias+residual". Test, bench and report share it.
 std::string problem_of(const Plan& plan, const Step& step, int64_t batch);

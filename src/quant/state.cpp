@@ -48,9 +48,11 @@ void read_axis(const PickleValue& state, QuantizerState& out) {
 void refuse_extras(const PickleValue& state) {
   for (const char* key : {"_bias", "_rotate", "_use_constant_amax", "_constant_amax", "is_sequential_quantizer"}) {
     const PickleValue* value = get(state, key);
-    if (value != nullptr && !(value->kind() == Kind::kBool && !value->as_bool())) fail(Code::kUnsupported, "`{}` is set, which octet does not reproduce", key);
+    if (value != nullptr && !(value->kind() == Kind::kBool && !value->as_bool()))
+      fail(Code::kUnsupported, "`{}` is set, which octet does not reproduce", key);
   }
-  if (!get_bool(state, "_fake_quant", true)) fail(Code::kUnsupported, "`_fake_quant` is off: the weights are packed, which octet does not read");
+  if (!get_bool(state, "_fake_quant", true))
+    fail(Code::kUnsupported, "`_fake_quant` is off: the weights are packed, which octet does not read");
 }
 
 QuantizerState read_quantizer(const std::string& name, const PickleValue& state) {

@@ -13,7 +13,7 @@
 namespace octet {
 
 struct QuantizerState {
-  std::string name;                          // "text_model.encoder.layers.0.mlp.fc1.input_quantizer"
+  std::string name;  // "text_model.encoder.layers.0.mlp.fc1.input_quantizer"
   bool enabled = false;
   int exponent_bits = 0, mantissa_bits = 0;  // (4, 3) E4M3, (5, 2) E5M2, (2, 1) E2M1; 0, 0: an integer format
   int integer_bits = 8;                      // when both are 0
@@ -21,7 +21,7 @@ struct QuantizerState {
   bool block = false;                        // ranges per block (MX, NVFP4, ...)
   bool dynamic = false;                      // ranges taken at run time: no amax
   std::string trt_high_precision_dtype = "Float";
-  std::optional<HostTensor> amax;            // one element, or one per index of `axis`; finite and >= 0
+  std::optional<HostTensor> amax;  // one element, or one per index of `axis`; finite and >= 0
   bool is_e4m3() const { return exponent_bits == 4 && mantissa_bits == 3 && !block; }
 };
 

@@ -9,9 +9,9 @@ namespace octet {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::HasSubstr;
 using testing::code_of;
 using testing::error_of;
+using ::testing::HasSubstr;
 
 using Entries = PickleValue::Entries;
 
@@ -75,25 +75,32 @@ TEST(QuantState, DisabledComesFirst) {
 TEST(QuantState, TheLastModeWithStateCounts) {
   const auto off = PickleValue::dict({{"_disabled", true}}), on = PickleValue::dict();
   const auto bare = PickleValue::tuple({"kd_loss", PickleValue::dict({{"metadata", PickleValue::dict()}})});
-  const auto state = read_modelopt_state(state_of({mode("quantize", {{"q", off}, {"gone", on}}), mode("max_calibrate", {{"q", on}}), bare}));
+  const auto state =
+      read_modelopt_state(state_of({mode("quantize", {{"q", off}, {"gone", on}}), mode("max_calibrate", {{"q", on}}), bare}));
   EXPECT_EQ(state.by_name.size(), 1u);
   EXPECT_TRUE(state.by_name.at("q").enabled);
   EXPECT_TRUE(read_modelopt_state(state_of({bare})).by_name.empty());
 }
 
 TEST(QuantState, RefusesWhatOctetDoesNotReproduce) {
-  const Entries cases = {{"_rotate", true},         {"_bias", PickleValue::dict({{-1, {}}})}, {"_use_constant_amax", true}, {"_constant_amax", 448.0},
-                         {"_fake_quant", false},    {"is_sequential_quantizer", true},        {"_axis", PickleValue::tuple({0, 1})}};
+  const Entries cases = {
+      {"_rotate", true},      {"_bias", PickleValue::dict({{-1, {}}})}, {"_use_constant_amax", true},         {"_constant_amax", 448.0},
+      {"_fake_quant", false}, {"is_sequential_quantizer", true},        {"_axis", PickleValue::tuple({0, 1})}};
   for (const auto& entry : cases) {
     EXPECT_EQ(code_of([&] { read({entry}); }), Code::kUnsupported) << entry.first.as_string();
-    EXPECT_THAT(error_of([&] { read({entry}); }), AllOf(HasSubstr("`" + entry.first.as_string() + "`"), HasSubstr("reading quantizer `q`")));
+    EXPECT_THAT(error_of([&] { read({entry}); }),
+                AllOf(HasSubstr("`" + entry.first.as_string() + "`"), HasSubstr("reading quantizer `q`")));
   }
 }
 
 TEST(QuantState, RefusesOtherStructures) {
-  for (const auto& bits : {PickleValue("8"), PickleValue::tuple({4}), PickleValue::tuple({4, 3, 1}), PickleValue(-1), PickleValue(999), PickleValue::tuple({0, 3}), PickleValue(8.0)})
+  for (const auto& bits : {PickleValue("8"), PickleValue::tuple({4}), PickleValue::tuple({4, 3, 1}), PickleValue(-1), PickleValue(999),
+                           PickleValue::tuple({0, 3}), PickleValue(8.0)})
     EXPECT_EQ(code_of([&] { read({{"_num_bits", bits}}); }), Code::kInvalid);
-  EXPECT_THAT(error_of([] { read({{"_disabled", 1}}); }), AllOf(HasSubstr("expected a bool, found an int"), HasSubstr("reading `_disabled`")));
+  EXPECT_THAT(error_of([] {
+                read({{"_disabled", 1}});
+              }),
+              AllOf(HasSubstr("expected a bool, found an int"), HasSubstr("reading `_disabled`")));
   EXPECT_EQ(code_of([] { read_modelopt_state(PickleValue::list()); }), Code::kInvalid);
   EXPECT_EQ(code_of([] { read_modelopt_state(PickleValue::dict()); }), Code::kInvalid);
   EXPECT_EQ(code_of([] { read_modelopt_state(state_of({3})); }), Code::kInvalid);
@@ -114,12 +121,14 @@ TEST(QuantState, MakesAStateThatReadsBack) {
   ASSERT_EQ(back.by_name.size(), state.by_name.size());
   for (const auto& [name, q] : state.by_name) {
     const auto& r = back.by_name.at(name);
-    EXPECT_EQ(std::tie(r.enabled, r.exponent_bits, r.mantissa_bits, r.dynamic, r.trt_high_precision_dtype), std::tie(q.enabled, q.exponent_bits, q.mantissa_bits, q.dynamic, q.trt_high_precision_dtype));
+    EXPECT_EQ(std::tie(r.enabled, r.exponent_bits, r.mantissa_bits, r.dynamic, r.trt_high_precision_dtype),
+              std::tie(q.enabled, q.exponent_bits, q.mantissa_bits, q.dynamic, q.trt_high_precision_dtype));
     if (q.enabled) {
       EXPECT_EQ(r.axis, q.axis) << name;
     }
   }
-  const auto& written = value.at("modelopt_state_dict").items()[0].items()[1].at("metadata").at("quantizer_state").at("visual_projection.weight_quantizer");
+  const auto& written =
+      value.at("modelopt_state_dict").items()[0].items()[1].at("metadata").at("quantizer_state").at("visual_projection.weight_quantizer");
   EXPECT_EQ(written.at("_pytorch_state_metadata").at("buffers").at("_amax").at("shape").items()[0].as_int(), 256);
   state.by_name.begin()->second.block = true;
   EXPECT_EQ(code_of([&] { make_modelopt_state(state); }), Code::kUnsupported);

@@ -15,16 +15,16 @@ namespace octet {
 
 // What one step runs as on this target, and why not better: data users see (--explain, inspect, profile).
 struct StepChoice {
-  std::string kernel;                            // "gemm_e4m3_e4m3_bf16_amx"
-  std::string problem;                           // plan::problem_of at the prepared batch
-  std::vector<std::string> refused;              // "gemm_..._avx512bf16: this CPU has no avx512_bf16", best row first
-  Accumulation accumulation = {};                // what its sums lose, for judging it
+  std::string kernel;                // "gemm_e4m3_e4m3_bf16_amx"
+  std::string problem;               // plan::problem_of at the prepared batch
+  std::vector<std::string> refused;  // "gemm_..._avx512bf16: this CPU has no avx512_bf16", best row first
+  Accumulation accumulation = {};    // what its sums lose, for judging it
 };
 
 // Called around each step of a run, for profiles and comparisons. `nanoseconds` is the step's own time.
 struct StepEvent {
   size_t step;
-  int64_t first_item, items;                     // the chunk of the batch it worked on
+  int64_t first_item, items;  // the chunk of the batch it worked on
   double nanoseconds;
 };
 using StepHook = std::function<void(const StepEvent&)>;
@@ -69,14 +69,14 @@ class Executable {
 };
 
 struct PrepareOptions {
-  int threads = 0;                               // 0: usable_cores()
-  int64_t chunk = 0;                             // items worked on at a time; 0: the backend chooses; -1: the whole batch
+  int threads = 0;    // 0: usable_cores()
+  int64_t chunk = 0;  // items worked on at a time; 0: the backend chooses; -1: the whole batch
 };
 
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string name() const = 0;          // "cpu (amx)"
+  virtual std::string name() const = 0;  // "cpu (amx)"
   virtual std::shared_ptr<const Executable> prepare(std::shared_ptr<const plan::Plan> plan, const PrepareOptions& options) const = 0;
 };
 

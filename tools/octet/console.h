@@ -9,9 +9,9 @@
 namespace octet::cli {
 
 void set_quiet(bool quiet);
-void install_sinks();                          // library log and progress -> stderr: a bar on a TTY, else a line each 10 s
+void install_sinks();  // library log and progress -> stderr: a bar on a TTY, else a line each 10 s
 
-void print_out(std::string_view text);         // stdout, as is
+void print_out(std::string_view text);  // stdout, as is
 template <class... Args>
 void say(fmt::format_string<Args...> format, Args&&... args);  // a message line on stderr, unless quiet
 

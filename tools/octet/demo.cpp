@@ -79,8 +79,8 @@ void build(Tower& tower, const Options& o, const Stages& stages) {
   const auto plan = compile(std::move(graph), options, &report);
   tower.plan_bytes = plan::write(*plan, tower.plan);
   tower.engine = load_engine(tower.plan, o.device);  // what is timed is what was saved
-  stages.say_stage("build", "{} {}: {} steps, {} kernels self-checked, {} ({:.1f} s)", tower.name, tower.precision, plan->steps.size(), report.self_checks,
-                   human_bytes(tower.plan_bytes), report.seconds + report.self_check_seconds);
+  stages.say_stage("build", "{} {}: {} steps, {} kernels self-checked, {} ({:.1f} s)", tower.name, tower.precision, plan->steps.size(),
+                   report.self_checks, human_bytes(tower.plan_bytes), report.seconds + report.self_check_seconds);
 }
 
 void time_tower(Tower& tower, const Options& o, const Stages& stages) {
@@ -111,7 +111,8 @@ std::string table(const std::vector<Tower>& towers, const std::map<std::string, 
       const double base = find(towers, name, "fp16").timing.median;
       const ZeroShotResult& r = accuracy.at(precision);
       t.add({name, precision, human_bytes(tower.onnx_bytes), human_bytes(tower.plan_bytes), fmt::format("{:.2f} ms", tower.timing.median),
-             fmt::format("{:.2f}x", base / tower.timing.median), fmt::format("{:.1f} % [{:.1f}, {:.1f}]", 100 * r.top1, 100 * r.low, 100 * r.high)});
+             fmt::format("{:.2f}x", base / tower.timing.median),
+             fmt::format("{:.1f} % [{:.1f}, {:.1f}]", 100 * r.top1, 100 * r.low, 100 * r.high)});
     }
   return t.render();
 }
@@ -134,7 +135,8 @@ std::string captions(const Options& o, const ZeroShotResult& r) {
     const auto bytes = sample->parts.at("jpg");
     const fs::path file = directory / (sample->key + ".jpg");
     write_text(file, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    t.add({file.string(), fill_template("a photo of a {}", r.names[static_cast<size_t>(r.best[i])]), fmt::format("{:.1f} %", 100 * r.probability[i]), r.names[label]});
+    t.add({file.string(), fill_template("a photo of a {}", r.names[static_cast<size_t>(r.best[i])]),
+           fmt::format("{:.1f} %", 100 * r.probability[i]), r.names[label]});
   }
   return t.render();
 }
@@ -142,9 +144,10 @@ std::string captions(const Options& o, const ZeroShotResult& r) {
 int demo(const Options& o) {
   const Stages stages;
   const Checkpoint checkpoint = load_checkpoint(o.checkpoint);
-  stages.say_stage("read", "{}: {} tensors, {} quantizers on (ModelOpt {})", o.checkpoint, checkpoint.tensors.names().size(),
-                   std::count_if(checkpoint.quant.by_name.begin(), checkpoint.quant.by_name.end(), [](auto& q) { return q.second.enabled; }),
-                   checkpoint.quant.modelopt_version);
+  stages.say_stage(
+      "read", "{}: {} tensors, {} quantizers on (ModelOpt {})", o.checkpoint, checkpoint.tensors.names().size(),
+      std::count_if(checkpoint.quant.by_name.begin(), checkpoint.quant.by_name.end(), [](auto& q) { return q.second.enabled; }),
+      checkpoint.quant.modelopt_version);
   std::vector<Tower> towers = export_all(o, checkpoint, stages);
   for (Tower& tower : towers) build(tower, o, stages);
   for (Tower& tower : towers) time_tower(tower, o, stages);
@@ -157,7 +160,8 @@ int demo(const Options& o) {
     stages.say_stage("eval", "{}: top-1 {:.1f} % of {} pictures", precision, 100 * accuracy[precision].top1, accuracy[precision].n);
   }
   print_out(fmt::format("\ndevice: {}\n{}", towers[0].engine.device, table(towers, accuracy)));
-  print_out("On the CPU an exact f16 product costs several bf16 ones and FP8 costs one, so this ratio flatters FP8: docs/performance.md.\n\n");
+  print_out(
+      "On the CPU an exact f16 product costs several bf16 ones and FP8 costs one, so this ratio flatters FP8: docs/performance.md.\n\n");
   print_out(captions(o, accuracy["fp8"]));
   print_out("\nwritten:\n");
   for (const Tower& tower : towers) print_out(fmt::format("  {}\n  {}\n", tower.onnx.string(), tower.plan.string()));

@@ -15,9 +15,9 @@ namespace octet::cli {
 
 // --device and --cpu-threads, the same everywhere.
 struct DeviceOptions {
-  std::string device = "auto";               // cpu, cuda, cuda:N; auto: cuda if there is a usable GPU, else cpu
+  std::string device = "auto";  // cpu, cuda, cuda:N; auto: cuda if there is a usable GPU, else cpu
   int threads = 0;
-  int64_t chunk = 0;                         // PrepareOptions::chunk; no flag: set by subcommands that look into buffers
+  int64_t chunk = 0;  // PrepareOptions::chunk; no flag: set by subcommands that look into buffers
   void add_to(CLI::App& app);
 };
 
@@ -27,8 +27,8 @@ std::shared_ptr<const Backend> make_backend(const DeviceOptions& options);
 struct Engine {
   std::shared_ptr<const plan::Plan> plan;
   std::shared_ptr<const Executable> executable;
-  std::string device;                        // "cpu (avx2+avx512+amx)"
-  double seconds = 0;                        // to load (or build) and prepare
+  std::string device;  // "cpu (avx2+avx512+amx)"
+  double seconds = 0;  // to load (or build) and prepare
 };
 
 Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const Backend& backend, const DeviceOptions& options);

@@ -61,8 +61,7 @@ Engine build(const Options& o) {
   options.processor_sha256 = processor_sha256(path.parent_path() / "processor");
   CompileReport report;
   const auto begin = std::chrono::steady_clock::now();
-  const auto plan =
-      with_context([&] { return "building an engine from " + o.onnx; }, [&] { return compile(load(o), options, &report); });
+  const auto plan = with_context([&] { return "building an engine from " + o.onnx; }, [&] { return compile(load(o), options, &report); });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   info(fmt::format("Engine built in {:.3f} sec.", seconds));
   if (options.self_check)
@@ -104,7 +103,8 @@ profile::LayerProfile profile_steps(const Engine& engine, Context& context, int6
   profile::LayerProfile profile{batch, engine.device, engine.plan->name};
   for (size_t i = 0; i < engine.plan->steps.size(); ++i) {
     const plan::Step& step = engine.plan->steps[i];
-    profile.layers.push_back({step.name, std::string(plan::kind_of(step.op)), plan::problem_of(*engine.plan, step, batch), engine.executable->kernel(i, batch)});
+    profile.layers.push_back(
+        {step.name, std::string(plan::kind_of(step.op)), plan::problem_of(*engine.plan, step, batch), engine.executable->kernel(i, batch)});
   }
   const StepHook hook = [&](const StepEvent& event) { profile.layers[event.step].ms.back() += event.nanoseconds * 1e-6; };  // chunks add up
   for (int i = 0; i < kRuns; ++i) {
@@ -119,7 +119,8 @@ void print_profile(const profile::LayerProfile& profile) {
   for (const auto& layer : profile.layers) total += layer.median();
   if (!profile.layers.empty()) info(fmt::format("=== Profile: median of {} runs, step by step ===", profile.layers.front().ms.size()));
   for (const auto& layer : profile.layers)
-    info(fmt::format("{:8.4f} ms {:5.1f} %  {}  {}  {}", layer.median(), 100 * layer.median() / total, layer.name, layer.problem, layer.kernel));
+    info(fmt::format("{:8.4f} ms {:5.1f} %  {}  {}  {}", layer.median(), 100 * layer.median() / total, layer.name, layer.problem,
+                     layer.kernel));
   info(fmt::format("{:8.4f} ms total", total));
 }
 

@@ -46,11 +46,17 @@ Run add_export(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("checkpoint", o->checkpoint, "checkpoint directory (config.json, model.safetensors, modelopt_state.pth)")->required();
   app.add_option("-o,--output", o->output, "directory to write")->required();
-  app.add_option("--precision", o->precision, "fp8, fp16, bf16 or fp32")->check(CLI::IsMember({"fp8", "fp16", "bf16", "fp32"}))->capture_default_str();
+  app.add_option("--precision", o->precision, "fp8, fp16, bf16 or fp32")
+      ->check(CLI::IsMember({"fp8", "fp16", "bf16", "fp32"}))
+      ->capture_default_str();
   app.add_option("--tower", o->tower, "text, image or both")->check(CLI::IsMember({"text", "image", "both"}))->capture_default_str();
-  app.add_option("--scales", o->scales, "q and k: matched to the tensor that is quantized, or modelopt's")->check(CLI::IsMember({"matched", "modelopt"}))->capture_default_str();
+  app.add_option("--scales", o->scales, "q and k: matched to the tensor that is quantized, or modelopt's")
+      ->check(CLI::IsMember({"matched", "modelopt"}))
+      ->capture_default_str();
   app.add_option("--opset", o->opset, "ONNX opset")->check(CLI::Range(20, 25))->capture_default_str();
-  app.add_option("--names", o->names, "file and input names: octet, or blog (text_clip_fp8.onnx, text_input)")->check(CLI::IsMember({"octet", "blog"}))->capture_default_str();
+  app.add_option("--names", o->names, "file and input names: octet, or blog (text_clip_fp8.onnx, text_input)")
+      ->check(CLI::IsMember({"octet", "blog"}))
+      ->capture_default_str();
   app.add_option("--ids", o->ids, "type of input_ids")->check(CLI::IsMember({"int32", "int64"}))->capture_default_str();
   app.add_flag("--no-fp8-attention", o->no_fp8_attention, "attention in the float type, linears in FP8");
   app.add_flag("--normalize", o->normalize, "add L2 normalisation to the outputs");

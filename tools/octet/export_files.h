@@ -9,7 +9,7 @@
 namespace octet::cli {
 
 struct ExportedFile {
-  std::string tower;                 // "text" | "image"
+  std::string tower;  // "text" | "image"
   std::filesystem::path path;
   uint64_t bytes = 0;
   std::vector<std::string> notes;

@@ -3,8 +3,8 @@
 #include <new>
 
 #include "base/error.h"
-#include "base/version.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "console.h"
 #include "shell_help.h"
 #include "subcommand.h"

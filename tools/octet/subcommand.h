@@ -13,7 +13,7 @@ struct Subcommand {
   std::string_view name, summary, example;
   Run (*add)(CLI::App& app);
 };
-std::span<const Subcommand> subcommands();   // list.cpp, in the order of --help
+std::span<const Subcommand> subcommands();  // list.cpp, in the order of --help
 
 Run add_quantize(CLI::App& app);
 Run add_export(CLI::App& app);

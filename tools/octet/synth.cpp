@@ -1,7 +1,8 @@
 // octet synth: a checkpoint with a real model's shape and random weights.
+#include "frontends/synth.h"
+
 #include "base/text.h"
 #include "console.h"
-#include "frontends/synth.h"
 #include "subcommand.h"
 
 namespace octet::cli {

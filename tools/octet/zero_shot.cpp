@@ -29,14 +29,16 @@ void require_same_processor(const Engine& engine, const std::filesystem::path& p
 // Runs `count` items through a one-input, one-output engine in batches; fill(first, items, input) writes each batch.
 template <class Fill>
 std::vector<std::vector<float>> embed(const Engine& engine, int64_t count, const char* what, Fill&& fill) {
-  if (engine.plan->inputs.size() != 1 || engine.plan->outputs.size() != 1) fail(Code::kUnsupported, "engine `{}` does not have one input and one output", engine.plan->name);
+  if (engine.plan->inputs.size() != 1 || engine.plan->outputs.size() != 1)
+    fail(Code::kUnsupported, "engine `{}` does not have one input and one output", engine.plan->name);
   const auto context = engine.executable->new_context();
   std::vector<std::vector<float>> rows;
   for (int64_t first = 0; first < count; first += kBatch) {
     const int64_t items = std::min(kBatch, count - first);
     Tensors tensors;
     tensors.inputs.push_back(fill(first, items));
-    tensors.outputs.emplace_back(engine.plan->buffers[engine.plan->outputs[0].buffer].dtype, dims_at(*engine.plan, engine.plan->outputs[0], items));
+    tensors.outputs.emplace_back(engine.plan->buffers[engine.plan->outputs[0].buffer].dtype,
+                                 dims_at(*engine.plan, engine.plan->outputs[0], items));
     run_engine(engine, *context, items, tensors);
     const std::vector<float> flat = to_f32(tensors.outputs[0]);
     const auto width = static_cast<int64_t>(flat.size()) / items;
@@ -88,11 +90,14 @@ Pictures read_pictures(const std::filesystem::path& tar, size_t classes) {
   while (auto sample = samples.next()) {
     auto picture = picture_of(*sample);
     const auto label = sample->parts.find("cls");
-    if (!picture || label == sample->parts.end()) fail(Code::kInvalid, "{}: sample `{}` lacks .jpg/.png or .cls", tar.string(), printable(sample->key));
+    if (!picture || label == sample->parts.end())
+      fail(Code::kInvalid, "{}: sample `{}` lacks .jpg/.png or .cls", tar.string(), printable(sample->key));
     const std::string_view digits = trim({reinterpret_cast<const char*>(label->second.data()), label->second.size()});
     int value = -1;
     std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (value < 0 || static_cast<size_t>(value) >= classes) fail(Code::kInvalid, "{}: sample `{}` has label `{}`, not one of {} classes", tar.string(), printable(sample->key), printable(digits), classes);
+    if (value < 0 || static_cast<size_t>(value) >= classes)
+      fail(Code::kInvalid, "{}: sample `{}` has label `{}`, not one of {} classes", tar.string(), printable(sample->key), printable(digits),
+           classes);
     pictures.images.push_back(std::move(*picture));
     pictures.labels.push_back(value);
     pictures.keys.push_back(sample->key);
@@ -103,7 +108,8 @@ Pictures read_pictures(const std::filesystem::path& tar, size_t classes) {
 
 double logit_scale(const std::filesystem::path& processor) {
   const auto json = nlohmann::json::parse(read_text(processor / "processor.json"), nullptr, false);
-  if (!json.is_object() || !json.contains("logit_scale") || !json["logit_scale"].is_number()) fail(Code::kInvalid, "{}/processor.json has no logit_scale", processor.string());
+  if (!json.is_object() || !json.contains("logit_scale") || !json["logit_scale"].is_number())
+    fail(Code::kInvalid, "{}/processor.json has no logit_scale", processor.string());
   return json["logit_scale"].get<double>();
 }
 
@@ -147,10 +153,13 @@ ZeroShotResult zero_shot(const Engine& text, const Engine& image, const ZeroShot
   const auto preprocess = ClipPreprocess::load(in.processor);
   const plan::Buffer& pixels = image.plan->buffers[image.plan->inputs.at(0).buffer];
   const std::vector<int64_t> expected{3, preprocess.height, preprocess.width};
-  if (pixels.dims != expected) fail(Code::kInvalid, "the processor makes [3,{},{}] pictures, the engine takes [{}]", preprocess.height, preprocess.width, fmt::join(pixels.dims, ","));
+  if (pixels.dims != expected)
+    fail(Code::kInvalid, "the processor makes [3,{},{}] pictures, the engine takes [{}]", preprocess.height, preprocess.width,
+         fmt::join(pixels.dims, ","));
   const auto count = static_cast<int64_t>(pictures.images.size());
   const auto rows = embed(image, count, "embedding pictures", [&](int64_t first, int64_t items) {
-    return pixel_batch(preprocess, std::span(pictures.images).subspan(static_cast<size_t>(first), static_cast<size_t>(items)), pixels.dtype);
+    return pixel_batch(preprocess, std::span(pictures.images).subspan(static_cast<size_t>(first), static_cast<size_t>(items)),
+                       pixels.dtype);
   });
   const double scale = logit_scale(in.processor);
   for (size_t i = 0; i < rows.size(); ++i) score(r, rows[i], classes, scale, pictures.labels[i]);

@@ -16,9 +16,19 @@ class AttentionStep : public PreparedStep {
   }
 
   void run(const StepRun& run) const override {
-    const AttentionArgs args{at(run, op_.q), at(run, op_.k), at(run, op_.v), op_.q.row_stride, op_.k.row_stride, op_.v.row_stride,
-                             run.buffers[op_.out], op_.q.scale * op_.k.scale * op_.score_scale, op_.p_scale, op_.v.scale,
-                             out_ == DType::e4m3 ? 1.0f / op_.out_scale : 1.0f, run.batch, nullptr};
+    const AttentionArgs args{at(run, op_.q),
+                             at(run, op_.k),
+                             at(run, op_.v),
+                             op_.q.row_stride,
+                             op_.k.row_stride,
+                             op_.v.row_stride,
+                             run.buffers[op_.out],
+                             op_.q.scale * op_.k.scale * op_.score_scale,
+                             op_.p_scale,
+                             op_.v.scale,
+                             out_ == DType::e4m3 ? 1.0f / op_.out_scale : 1.0f,
+                             run.batch,
+                             nullptr};
     const int threads = run.pool.threads();
     run.pool.run([&](int thread) {
       AttentionArgs mine = args;

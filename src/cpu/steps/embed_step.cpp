@@ -41,8 +41,15 @@ class PatchEmbedStep : public PreparedStep {
     const plan::Buffer& out = plan.buffers.at(op.out);
     const auto cols = static_cast<size_t>(out.dims.back());
     const bool has_class = op.class_token != plan::kNoId;
-    problem_ = {plan.buffers.at(op.pixels).dtype, plan.weights.at(op.weight).dtype, out.dtype, op.channels, op.height, op.width,
-                op.patch, out.dims.back(), has_class};
+    problem_ = {plan.buffers.at(op.pixels).dtype,
+                plan.weights.at(op.weight).dtype,
+                out.dtype,
+                op.channels,
+                op.height,
+                op.width,
+                op.patch,
+                out.dims.back(),
+                has_class};
     kernel_ = &choose(patch_embed_kernels(), problem_, choice);
     packed_ = AlignedBytes(kernel_->packed_bytes(problem_));
     kernel_->pack(problem_, plan.weight_bytes.at(op.weight).data(), packed_.data());
@@ -51,8 +58,15 @@ class PatchEmbedStep : public PreparedStep {
     position_ = weight_f32(plan, op.position, static_cast<size_t>(out.dims[0]) * cols);
   }
   void run(const StepRun& run) const override {
-    const PatchEmbedArgs args{run.buffers[op_.pixels], packed_.data(), bias_.data(), class_token_.empty() ? nullptr : class_token_.data(),
-                              position_.data(), op_.scale, run.buffers[op_.out], run.batch, nullptr};
+    const PatchEmbedArgs args{run.buffers[op_.pixels],
+                              packed_.data(),
+                              bias_.data(),
+                              class_token_.empty() ? nullptr : class_token_.data(),
+                              position_.data(),
+                              op_.scale,
+                              run.buffers[op_.out],
+                              run.batch,
+                              nullptr};
     run.pool.run([&](int thread) {
       PatchEmbedArgs mine = args;
       mine.scratch = run.scratch + run.scratch_stride * static_cast<size_t>(thread);

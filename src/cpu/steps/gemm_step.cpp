@@ -9,7 +9,7 @@ class GemmStep : public PreparedStep {
  public:
   GemmStep(const plan::Plan& plan, const plan::Gemm& op) : op_(op) {
     const DType out = plan.buffers.at(op.out).dtype;
-    problem_ = {plan.buffers.at(op.a).dtype, plan.weights.at(op.weight).dtype, out, op.n, op.k,
+    problem_ = {plan.buffers.at(op.a).dtype,     plan.weights.at(op.weight).dtype, out, op.n, op.k,
                 static_cast<Act>(op.activation), op.residual != plan::kNoId};
     kernel_ = &choose(gemm_kernels(), problem_, choice);
     packed_ = AlignedBytes(kernel_->packed_bytes(problem_));
@@ -27,8 +27,11 @@ class GemmStep : public PreparedStep {
   }
 
   void run(const StepRun& run) const override {
-    GemmArgs args{run.buffers[op_.a], run.batch * op_.rows, packed_.data(), alpha_.data(), bias_.data(), mul_.data(),
-                  inv_out_scale_.data(), op_.residual == plan::kNoId ? nullptr : run.buffers[op_.residual], run.buffers[op_.out], nullptr};
+    GemmArgs args{run.buffers[op_.a],    run.batch * op_.rows,
+                  packed_.data(),        alpha_.data(),
+                  bias_.data(),          mul_.data(),
+                  inv_out_scale_.data(), op_.residual == plan::kNoId ? nullptr : run.buffers[op_.residual],
+                  run.buffers[op_.out],  nullptr};
     const int threads = run.pool.threads();
     run.pool.run([&](int thread) {
       GemmArgs mine = args;

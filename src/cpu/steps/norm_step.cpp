@@ -16,8 +16,8 @@ class NormStep : public PreparedStep {
     inv_out_scale_ = out == DType::e4m3 ? 1.0f / op.out_scale : 1.0f;
   }
   void run(const StepRun& run) const override {
-    const NormArgs args{run.buffers[op_.in], run.buffers[op_.out], gamma_.data(), beta_.data(), op_.epsilon, inv_out_scale_,
-                        run.batch * op_.rows};
+    const NormArgs args{run.buffers[op_.in], run.buffers[op_.out], gamma_.data(),       beta_.data(),
+                        op_.epsilon,         inv_out_scale_,       run.batch * op_.rows};
     run.pool.run([&](int thread) { kernel_->run(problem_, args, thread, run.pool.threads()); });
   }
   size_t weight_bytes() const override { return 2 * sizeof(float) * op_.cols; }

@@ -17,7 +17,7 @@ struct StepRun {
   std::span<std::byte* const> buffers;
   int64_t batch;
   ThreadPool& pool;
-  std::byte* scratch;            // scratch_stride bytes a thread
+  std::byte* scratch;  // scratch_stride bytes a thread
   size_t scratch_stride;
 };
 

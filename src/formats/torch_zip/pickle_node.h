@@ -25,15 +25,16 @@ struct PickleStorage {
 };
 
 struct PickleNode {
-  std::variant<std::string, PickleValue::Items, std::unique_ptr<PickleDict>, std::unique_ptr<HostTensor>, std::unique_ptr<PickleStorage>> data;
+  std::variant<std::string, PickleValue::Items, std::unique_ptr<PickleDict>, std::unique_ptr<HostTensor>, std::unique_ptr<PickleStorage>>
+      data;
   uint64_t weight = 1;
   int depth = 1;
-  bool closed = false;     // part of another value
-  bool ordered = false;    // a dict that OrderedDict() made: BUILD may follow
-  bool data_only = true;   // no kGlobal or kStorage inside
+  bool closed = false;    // part of another value
+  bool ordered = false;   // a dict that OrderedDict() made: BUILD may follow
+  bool data_only = true;  // no kGlobal or kStorage inside
 
-  void push(PickleValue item);                       // onto a list, tuple or torch.Size
-  void insert(PickleValue key, PickleValue value);   // into a dict; the key must be a new string or int
+  void push(PickleValue item);                      // onto a list, tuple or torch.Size
+  void insert(PickleValue key, PickleValue value);  // into a dict; the key must be a new string or int
  private:
   void take(const PickleValue& part);  // closes `part` and accounts for it; Error{kInvalid} at the limits above
 };

@@ -48,46 +48,80 @@ class PickleReader {
     using namespace pickle;
     switch (opcode) {
       case kProto:
-        if (const auto version = cursor_.number<uint8_t>(); version != 2) refuse(fmt::format("protocol {}; torch.save writes protocol 2", version));
+        if (const auto version = cursor_.number<uint8_t>(); version != 2)
+          refuse(fmt::format("protocol {}; torch.save writes protocol 2", version));
         return;
-      case kStop: return stop();
-      case kMark: return marks_.push_back(stack_.size());
-      case kNone: return push({});
-      case kTrue: return push(true);
-      case kFalse: return push(false);
-      case kBinInt: return push(int64_t{cursor_.number<int32_t>()});
-      case kBinInt1: return push(int64_t{cursor_.number<uint8_t>()});
-      case kBinInt2: return push(int64_t{cursor_.number<uint16_t>()});
-      case kLong1: return push(read_long());
-      case kBinFloat: return push(std::bit_cast<double>(__builtin_bswap64(cursor_.number<uint64_t>())));
-      case kBinUnicode: return push_node(PickleValue(cursor_.text(cursor_.number<uint32_t>())));
-      case kEmptyTuple: return make_tuple(0);
-      case kTuple1: return make_tuple(1);
-      case kTuple2: return make_tuple(2);
-      case kTuple3: return make_tuple(3);
-      case kTuple: return make_tuple(stack_.size() - pop_mark());
-      case kEmptyList: return push_node(PickleValue::list());
-      case kEmptyDict: return push_node(PickleValue::dict());
-      case kAppend: return append(check_available(1));
-      case kAppends: return append(pop_mark());
-      case kSetItem: return set_items(check_available(2));
-      case kSetItems: return set_items(pop_mark());
-      case kBinPut: return put(cursor_.number<uint8_t>());
-      case kLongBinPut: return put(cursor_.number<uint32_t>());
-      case kBinGet: return get(cursor_.number<uint8_t>());
-      case kLongBinGet: return get(cursor_.number<uint32_t>());
-      case kGlobal: return push_global();
-      case kReduce: return reduce();
-      case kBuild: return build();
-      case kBinPersId: return push_storage();
-      default: refuse_opcode(opcode);
+      case kStop:
+        return stop();
+      case kMark:
+        return marks_.push_back(stack_.size());
+      case kNone:
+        return push({});
+      case kTrue:
+        return push(true);
+      case kFalse:
+        return push(false);
+      case kBinInt:
+        return push(int64_t{cursor_.number<int32_t>()});
+      case kBinInt1:
+        return push(int64_t{cursor_.number<uint8_t>()});
+      case kBinInt2:
+        return push(int64_t{cursor_.number<uint16_t>()});
+      case kLong1:
+        return push(read_long());
+      case kBinFloat:
+        return push(std::bit_cast<double>(__builtin_bswap64(cursor_.number<uint64_t>())));
+      case kBinUnicode:
+        return push_node(PickleValue(cursor_.text(cursor_.number<uint32_t>())));
+      case kEmptyTuple:
+        return make_tuple(0);
+      case kTuple1:
+        return make_tuple(1);
+      case kTuple2:
+        return make_tuple(2);
+      case kTuple3:
+        return make_tuple(3);
+      case kTuple:
+        return make_tuple(stack_.size() - pop_mark());
+      case kEmptyList:
+        return push_node(PickleValue::list());
+      case kEmptyDict:
+        return push_node(PickleValue::dict());
+      case kAppend:
+        return append(check_available(1));
+      case kAppends:
+        return append(pop_mark());
+      case kSetItem:
+        return set_items(check_available(2));
+      case kSetItems:
+        return set_items(pop_mark());
+      case kBinPut:
+        return put(cursor_.number<uint8_t>());
+      case kLongBinPut:
+        return put(cursor_.number<uint32_t>());
+      case kBinGet:
+        return get(cursor_.number<uint8_t>());
+      case kLongBinGet:
+        return get(cursor_.number<uint32_t>());
+      case kGlobal:
+        return push_global();
+      case kReduce:
+        return reduce();
+      case kBuild:
+        return build();
+      case kBinPersId:
+        return push_storage();
+      default:
+        refuse_opcode(opcode);
     }
   }
 
   [[noreturn]] void refuse_opcode(unsigned char opcode) const {
     const auto found = std::ranges::find(pickle::kRefused, opcode, [](const auto& entry) { return entry.first; });
     if (found == std::end(pickle::kRefused)) refuse(fmt::format("{:#04x} is not an opcode", opcode));
-    throw Error(Code::kInvalid, fmt::format("{}: pickle, byte {}: opcode {} is not read: it may run code, or torch.save never writes it", where_, at_, found->second),
+    throw Error(Code::kInvalid,
+                fmt::format("{}: pickle, byte {}: opcode {} is not read: it may run code, or torch.save never writes it", where_, at_,
+                            found->second),
                 "get the file from a source you trust, saved by torch.save with its default protocol");
   }
 
@@ -142,7 +176,8 @@ class PickleReader {
   }
   void make_tuple(size_t count) {
     const size_t begin = check_available(count);
-    PickleValue::Items items(std::make_move_iterator(stack_.begin() + static_cast<ptrdiff_t>(begin)), std::make_move_iterator(stack_.end()));
+    PickleValue::Items items(std::make_move_iterator(stack_.begin() + static_cast<ptrdiff_t>(begin)),
+                             std::make_move_iterator(stack_.end()));
     stack_.resize(begin);
     push_node(PickleValue::tuple(std::move(items)));
   }
@@ -181,7 +216,8 @@ class PickleReader {
     if (std::ranges::find(kUnsupportedStorages, full) != std::end(kUnsupportedStorages))
       fail(Code::kUnsupported, "{}: pickle, byte {}: a tensor in a {}, an element type that octet does not read", where_, at_, full);
     if (!storage && full != kSizeGlobal && full != kOrderedDictGlobal && full != kRebuildGlobal)
-      throw Error(Code::kInvalid, fmt::format("{}: pickle, byte {}: it refers to `{}`, which is code and not data", where_, at_, printable(full)),
+      throw Error(Code::kInvalid,
+                  fmt::format("{}: pickle, byte {}: it refers to `{}`, which is code and not data", where_, at_, printable(full)),
                   "octet runs nothing from a file; if you trust the file, re-save its plain data and tensors with torch.save");
     PickleValue value(full);
     value.kind_ = Kind::kGlobal;
@@ -224,7 +260,8 @@ class PickleReader {
   // The persistent id ('storage', torch.<X>Storage, key, location, count).
   void push_storage() {
     const PickleValue id = pop();
-    if (id.kind() != Kind::kTuple || id.items().size() != 5 || id.items()[0].as_string() != "storage") refuse("a persistent id that names no storage");
+    if (id.kind() != Kind::kTuple || id.items().size() != 5 || id.items()[0].as_string() != "storage")
+      refuse("a persistent id that names no storage");
     const auto& items = id.items();
     const auto known = std::ranges::find(kTorchStorages, global_name(items[1]), [](const auto& entry) { return entry.first; });
     if (known == kTorchStorages.end()) refuse(fmt::format("`{}` is not a storage", global_name(items[1])));
@@ -232,7 +269,8 @@ class PickleReader {
     Blob blob = storage_(items[2].as_string());
     const size_t size = size_of(known->second);
     if (count < 0 || blob.bytes.size() % size != 0 || blob.bytes.size() / size != static_cast<uint64_t>(count))
-      refuse(fmt::format("storage `{}` is said to have {} elements of {} bytes, the file has {} bytes", printable(items[2].as_string()), count, size, blob.bytes.size()));
+      refuse(fmt::format("storage `{}` is said to have {} elements of {} bytes, the file has {} bytes", printable(items[2].as_string()),
+                         count, size, blob.bytes.size()));
     auto node = std::make_shared<PickleNode>();
     node->data = std::make_unique<PickleStorage>(PickleStorage{known->second, count, std::move(blob)});
     node->data_only = false;
@@ -251,7 +289,8 @@ class PickleReader {
     if (offset < 0 || offset > storage.count || count > storage.count - offset) refuse("a tensor reaches beyond its storage");
     check_contiguous(dims, strides);
     const size_t size = size_of(storage.dtype);
-    return {storage.dtype, dims, storage.blob.bytes.subspan(static_cast<size_t>(offset) * size, static_cast<size_t>(count) * size), storage.blob.owner};
+    return {storage.dtype, dims, storage.blob.bytes.subspan(static_cast<size_t>(offset) * size, static_cast<size_t>(count) * size),
+            storage.blob.owner};
   }
   void check_contiguous(const std::vector<int64_t>& dims, const std::vector<int64_t>& strides) const {
     if (strides.size() != dims.size()) refuse("a tensor has more or fewer strides than dimensions");
@@ -259,7 +298,8 @@ class PickleReader {
     if (std::ranges::find(dims, 0) != dims.end()) return;
     for (size_t i = dims.size(); i-- > 0;) {
       if (dims[i] != 1 && strides[i] != expected)
-        throw Error(Code::kUnsupported, fmt::format("{}: pickle, byte {}: a tensor is not contiguous", where_, at_), "save tensor.contiguous()");
+        throw Error(Code::kUnsupported, fmt::format("{}: pickle, byte {}: a tensor is not contiguous", where_, at_),
+                    "save tensor.contiguous()");
       expected *= dims[i];
     }
   }

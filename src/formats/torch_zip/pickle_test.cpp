@@ -56,12 +56,13 @@ TEST(Pickle, ReadsScalars) {
 }
 
 TEST(Pickle, WriterReadsBack) {
-  const auto value = PickleValue::dict({{"list", PickleValue::list({1, -1, 255, 256, int64_t{1} << 40, INT64_MIN, 0.5, true, false, {}})},
-                                        {"tuples", PickleValue::tuple({PickleValue::tuple(), PickleValue::tuple({1}), PickleValue::tuple({1, 2, 3, 4})})},
-                                        {"same", PickleValue::list({"same", "same"})},
-                                        {7, PickleValue::size({2, 3})},
-                                        {"dtype", PickleValue::dtype("bfloat16")},
-                                        {"empty", PickleValue::list({PickleValue::dict(), PickleValue::list(), ""})}});
+  const auto value =
+      PickleValue::dict({{"list", PickleValue::list({1, -1, 255, 256, int64_t{1} << 40, INT64_MIN, 0.5, true, false, {}})},
+                         {"tuples", PickleValue::tuple({PickleValue::tuple(), PickleValue::tuple({1}), PickleValue::tuple({1, 2, 3, 4})})},
+                         {"same", PickleValue::list({"same", "same"})},
+                         {7, PickleValue::size({2, 3})},
+                         {"dtype", PickleValue::dtype("bfloat16")},
+                         {"empty", PickleValue::list({PickleValue::dict(), PickleValue::list(), ""})}});
   std::vector<HostTensor> storages;
   const std::string bytes = write_pickle(value, storages);
   const auto back = read_pickle(blob_of(bytes), eight_bytes);
@@ -86,10 +87,13 @@ TEST(Pickle, RefusesCode) {
   const std::string command = text("echo hacked") + "\x85R.";
   EXPECT_THAT(error_in("cos\nsystem\n" + command), AllOf(HasSubstr("`os.system`"), HasSubstr("byte 2"), HasSubstr("fix: ")));
   EXPECT_THAT(error_in("cposix\nsystem\n" + command), HasSubstr("`posix.system`"));
-  for (const char* name : {"builtins\neval", "__builtin__\nexec", "builtins\ngetattr", "subprocess\nPopen", "torch\nload", "torch.hub\nload", "torch\nSize.__class__",
-                           "torch._utils\n_rebuild_tensor", "torch._utils\n_rebuild_tensor_v2.__globals__", "collections\nOrderedDict.fromkeys", "numpy\ndtype",
+  for (const char* name : {"builtins\neval", "__builtin__\nexec", "builtins\ngetattr", "subprocess\nPopen", "torch\nload",
+                           "torch.hub\nload", "torch\nSize.__class__", "torch._utils\n_rebuild_tensor",
+                           "torch._utils\n_rebuild_tensor_v2.__globals__", "collections\nOrderedDict.fromkeys", "numpy\ndtype",
                            "torch\nUntypedStorage", "torch\nfloat17", " torch\nSize", "torch\n Size", "", "\x1b[2J\nx"})
-    EXPECT_THAT(error_in(std::string("c") + std::string(name) + "\n" + command), ::testing::AnyOf(HasSubstr("code and not data"), HasSubstr("truncated"))) << name;
+    EXPECT_THAT(error_in(std::string("c") + std::string(name) + "\n" + command),
+                ::testing::AnyOf(HasSubstr("code and not data"), HasSubstr("truncated")))
+        << name;
   EXPECT_THAT(error_in("(ios\nsystem\n" + command), HasSubstr("opcode INST"));
   EXPECT_THAT(error_in("(cos\nsystem\n" + command), HasSubstr("`os.system`"));
   EXPECT_THAT(error_in("(ctorch\nSize\no."), HasSubstr("opcode OBJ"));
@@ -122,7 +126,10 @@ TEST(Pickle, RefusesCallsThatAreNotPlainData) {
   EXPECT_THAT(error_in("ctorch\nHalfStorage\n)R."), HasSubstr("`torch.HalfStorage` called"));
   EXPECT_THAT(error_in("ctorch\nSize\n."), HasSubstr("the result is a global"));
   EXPECT_THAT(error_in("]ctorch\nSize\na."), HasSubstr("a list holds a global"));
-  EXPECT_THAT(error_in("}K\x01" "ctorch\nSize\n\x85s."), HasSubstr("a dict holds a tuple as a value")) << "hidden in a tuple";
+  EXPECT_THAT(error_in("}K\x01"
+                       "ctorch\nSize\n\x85s."),
+              HasSubstr("a dict holds a tuple as a value"))
+      << "hidden in a tuple";
   EXPECT_THAT(error_in("ctorch\nSize\n\x85."), HasSubstr("the result is a tuple"));
   std::string nested;
   for (int i = 0; i < 100; ++i) nested += "ctorch\nSize\n";
@@ -133,7 +140,8 @@ TEST(Pickle, RefusesCallsThatAreNotPlainData) {
 }
 
 TEST(Pickle, RefusesDamagedStacks) {
-  for (const char* body : {".", "a.", "]a.", "s.", "}Ns.", "R.", "b.", "Q.", "\x85.", "\x86.", "N\x86.", "q", "(t(", "(NN.", "NN.", "e.", "u.", "t.", "(e.", "(u.", "](Nu.", "}(Ne.", "Na."})
+  for (const char* body : {".",   "a.",   "]a.", "s.", "}Ns.", "R.", "b.",  "Q.",  "\x85.", "\x86.", "N\x86.", "q",
+                           "(t(", "(NN.", "NN.", "e.", "u.",   "t.", "(e.", "(u.", "](Nu.", "}(Ne.", "Na."})
     EXPECT_NE(error_in(body), "") << body;
   EXPECT_THAT(error_in("N(a."), HasSubstr("too short")) << "values below a mark are out of reach";
   EXPECT_THAT(error_in("N(0."), HasSubstr("opcode POP"));
@@ -154,11 +162,16 @@ TEST(Pickle, RefusesDamagedStacks) {
 TEST(Pickle, RefusesCyclesBombsAndDepth) {
   const std::string put0 = std::string("q\0", 2), get0 = std::string("h\0", 2);
   EXPECT_THAT(error_in("]" + put0 + get0 + "a."), HasSubstr("holds itself"));
-  EXPECT_THAT(error_in("]" + put0 + get0 + "\x85" "a."), HasSubstr("changes after"));
+  EXPECT_THAT(error_in("]" + put0 + get0 +
+                       "\x85"
+                       "a."),
+              HasSubstr("changes after"));
   EXPECT_THAT(error_in("}" + put0 + "K\x01" + get0 + "s."), HasSubstr("holds itself"));
   // Doubling: level i is the list of level i - 1, twice.
   std::string bomb = "]" + put0;
-  for (int i = 0; i < 60; ++i) bomb += std::string("](h") + std::string(1, static_cast<char>(i)) + std::string("h") + std::string(1, static_cast<char>(i)) + std::string("eq") + std::string(1, static_cast<char>(i + 1));
+  for (int i = 0; i < 60; ++i)
+    bomb += std::string("](h") + std::string(1, static_cast<char>(i)) + std::string("h") + std::string(1, static_cast<char>(i)) +
+            std::string("eq") + std::string(1, static_cast<char>(i + 1));
   const std::string tail = std::string(60, '\x85');
   EXPECT_THAT(error_in(bomb + "."), ::testing::AnyOf(HasSubstr("memo bomb"), HasSubstr("STOP with")));
   EXPECT_THAT(error_in(bomb + tail + "."), HasSubstr("memo bomb"));
@@ -170,7 +183,8 @@ TEST(Pickle, RefusesCyclesBombsAndDepth) {
 }
 
 // A tensor of `dims` and `strides` in a float storage of two elements.
-std::string tensor(const std::string& id, const std::string& offset, const std::string& dims, const std::string& strides, const std::string& hooks = "ccollections\nOrderedDict\n)R") {
+std::string tensor(const std::string& id, const std::string& offset, const std::string& dims, const std::string& strides,
+                   const std::string& hooks = "ccollections\nOrderedDict\n)R") {
   return "ctorch._utils\n_rebuild_tensor_v2\n(" + id + "Q" + offset + dims + strides + "\x89" + hooks + "tR.";
 }
 const std::string kStorage = std::string(1, '(') + text("storage") + "ctorch\nFloatStorage\n" + text("0") + text("cpu") + "K\x02t";
@@ -179,7 +193,8 @@ TEST(Pickle, ReadsTensorsAsViews) {
   const auto value = read(tensor(kStorage, "K\x01", "K\x01\x85", "K\x01\x85"));
   EXPECT_EQ(describe(value.as_tensor()), "f32[1]");
   EXPECT_EQ(static_cast<char>(value.as_tensor().bytes()[0]), '5');
-  EXPECT_EQ(read(tensor(kStorage, std::string("K\0", 2), "K\x01K\x02\x86", "K\x63K\x01\x86")).as_tensor().count(), 2) << "the stride of an axis of 1 says nothing";
+  EXPECT_EQ(read(tensor(kStorage, std::string("K\0", 2), "K\x01K\x02\x86", "K\x63K\x01\x86")).as_tensor().count(), 2)
+      << "the stride of an axis of 1 says nothing";
 }
 
 TEST(Pickle, RefusesTensorsThatLie) {
@@ -187,7 +202,9 @@ TEST(Pickle, RefusesTensorsThatLie) {
   EXPECT_EQ(error_in(tensor(kStorage, zero, pair, unit)), "");
   EXPECT_THAT(error_in(tensor(kStorage, one, pair, unit)), HasSubstr("beyond its storage"));
   EXPECT_THAT(error_in(tensor(kStorage, "J\xff\xff\xff\xff", pair, unit)), HasSubstr("beyond its storage"));
-  EXPECT_THAT(error_in(tensor(kStorage, zero, "J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86", zero + zero + "\x86")), HasSubstr("beyond its storage")) << "stride 0 repeats";
+  EXPECT_THAT(error_in(tensor(kStorage, zero, "J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86", zero + zero + "\x86")),
+              HasSubstr("beyond its storage"))
+      << "stride 0 repeats";
   EXPECT_THAT(error_in(tensor(kStorage, zero, "J\xff\xff\xff\xff\x85", unit)), HasSubstr("negative"));
   EXPECT_THAT(error_in(tensor(kStorage, zero, pair, zero + "\x85")), HasSubstr("not contiguous"));
   EXPECT_THAT(error_in(tensor(kStorage, zero, pair, ")")), HasSubstr("more or fewer strides"));
@@ -210,9 +227,10 @@ TEST(Pickle, RefusesTensorsThatLie) {
 
 TEST(Pickle, TruncationAndMutation) {
   std::vector<HostTensor> storages;
-  const auto value = PickleValue::dict({{"a", PickleValue::list({1, 300, 1 << 20, 0.5, "text", true, {}})},
-                                        {"b", PickleValue::tuple({PickleValue::size({2, 3}), PickleValue::dtype("float16"), PickleValue::dict({{1, "a"}, {2, "b"}})})},
-                                        {"t", PickleValue::tensor(HostTensor(DType::f32, {2}))}});
+  const auto value = PickleValue::dict(
+      {{"a", PickleValue::list({1, 300, 1 << 20, 0.5, "text", true, {}})},
+       {"b", PickleValue::tuple({PickleValue::size({2, 3}), PickleValue::dtype("float16"), PickleValue::dict({{1, "a"}, {2, "b"}})})},
+       {"t", PickleValue::tensor(HostTensor(DType::f32, {2}))}});
   const std::string bytes = write_pickle(value, storages);
   parse(blob_of(bytes));
   testing::expect_refuses_truncation(bytes, parse);

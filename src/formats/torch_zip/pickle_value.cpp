@@ -28,7 +28,7 @@ std::shared_ptr<PickleNode> make_items(PickleValue::Items items) {
 }  // namespace
 
 std::string_view name_of(PickleValue::Kind kind) {
-  constexpr std::string_view kNames[] = {"None",   "a bool",       "an int",        "a float",  "a string",  "a tuple",  "a list",
+  constexpr std::string_view kNames[] = {"None",   "a bool",       "an int",        "a float",  "a string", "a tuple",  "a list",
                                          "a dict", "a torch.Size", "a torch dtype", "a tensor", "a global", "a storage"};
   return kNames[static_cast<size_t>(kind)];
 }

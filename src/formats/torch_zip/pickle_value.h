@@ -31,9 +31,9 @@ class PickleValue {
   PickleValue(const char* value) : PickleValue(std::string(value)) {}
   static PickleValue tuple(Items items = {});
   static PickleValue list(Items items = {});
-  static PickleValue dict(Entries entries = {});            // keys: strings and ints, each once
-  static PickleValue size(std::vector<int64_t> dims);       // torch.Size
-  static PickleValue dtype(std::string name);               // "float16" for torch.float16
+  static PickleValue dict(Entries entries = {});       // keys: strings and ints, each once
+  static PickleValue size(std::vector<int64_t> dims);  // torch.Size
+  static PickleValue dtype(std::string name);          // "float16" for torch.float16
   static PickleValue tensor(HostTensor tensor);
 
   Kind kind() const { return kind_; }
@@ -41,11 +41,11 @@ class PickleValue {
   // Each throws Error{kInvalid} "expected a bool, found a tuple" when the kind is another.
   bool as_bool() const;
   int64_t as_int() const;
-  double as_float() const;                     // an int is converted
+  double as_float() const;  // an int is converted
   const std::string& as_string() const;
   const std::string& dtype_name() const;
-  const Items& items() const;                  // of a tuple, a list or a torch.Size (ints)
-  const Entries& entries() const;              // of a dict, in the order of insertion
+  const Items& items() const;      // of a tuple, a list or a torch.Size (ints)
+  const Entries& entries() const;  // of a dict, in the order of insertion
   const HostTensor& as_tensor() const;
   const PickleValue* find(std::string_view key) const;  // in a dict; nullptr: no such string key
   const PickleValue& at(std::string_view key) const;    // Error{kInvalid} when absent

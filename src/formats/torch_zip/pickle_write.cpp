@@ -79,7 +79,8 @@ class PickleWriter {
     std::vector<int64_t> strides(tensor.dims().size(), 1);
     for (size_t i = strides.size(); i-- > 1;) strides[i - 1] = strides[i] * std::max<int64_t>(tensor.dims()[i], 1);
     global(kRebuildGlobal), op(kMark);
-    op(kMark), string("storage"), global(storage), string(std::to_string(storages_.size())), string("cpu"), integer(tensor.count()), op(kTuple);
+    op(kMark), string("storage"), global(storage), string(std::to_string(storages_.size())), string("cpu"), integer(tensor.count()),
+        op(kTuple);
     op(kBinPersId);
     integer(0), integers(tensor.dims()), integers(strides), op(kFalse);
     global(kOrderedDictGlobal), op(kEmptyTuple), op(kReduce);
@@ -89,19 +90,31 @@ class PickleWriter {
   void put(const PickleValue& value) {
     using Kind = PickleValue::Kind;
     switch (value.kind()) {
-      case Kind::kNone: return op(pickle::kNone);
-      case Kind::kBool: return op(value.as_bool() ? kTrue : kFalse);
-      case Kind::kInt: return integer(value.as_int());
-      case Kind::kFloat: return op(kBinFloat), raw(__builtin_bswap64(std::bit_cast<uint64_t>(value.as_float())));
-      case Kind::kString: return string(value.as_string());
-      case Kind::kTuple: return tuple(value.items());
-      case Kind::kList: return list(value.items());
-      case Kind::kDict: return dict(value.entries());
-      case Kind::kSize: return global(kSizeGlobal), tuple(value.items()), op(kTuple1), op(kReduce);
-      case Kind::kDType: return global("torch." + value.dtype_name());
-      case Kind::kTensor: return tensor(value.as_tensor());
+      case Kind::kNone:
+        return op(pickle::kNone);
+      case Kind::kBool:
+        return op(value.as_bool() ? kTrue : kFalse);
+      case Kind::kInt:
+        return integer(value.as_int());
+      case Kind::kFloat:
+        return op(kBinFloat), raw(__builtin_bswap64(std::bit_cast<uint64_t>(value.as_float())));
+      case Kind::kString:
+        return string(value.as_string());
+      case Kind::kTuple:
+        return tuple(value.items());
+      case Kind::kList:
+        return list(value.items());
+      case Kind::kDict:
+        return dict(value.entries());
+      case Kind::kSize:
+        return global(kSizeGlobal), tuple(value.items()), op(kTuple1), op(kReduce);
+      case Kind::kDType:
+        return global("torch." + value.dtype_name());
+      case Kind::kTensor:
+        return tensor(value.as_tensor());
       case Kind::kGlobal:
-      case Kind::kStorage: OCTET_CHECK(false);
+      case Kind::kStorage:
+        OCTET_CHECK(false);
     }
   }
 

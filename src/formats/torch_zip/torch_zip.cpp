@@ -15,13 +15,15 @@ namespace {
 std::string root_of(const ZipReader& zip) {
   for (const auto& entry : zip.entries()) {
     if (entry.deflated) fail(Code::kInvalid, "{}: entry `{}` is compressed; torch.save only stores", zip.where(), printable(entry.name));
-    if (entry.name.find('/') == entry.name.npos) fail(Code::kInvalid, "{}: entry `{}` is in no directory", zip.where(), printable(entry.name));
+    if (entry.name.find('/') == entry.name.npos)
+      fail(Code::kInvalid, "{}: entry `{}` is in no directory", zip.where(), printable(entry.name));
   }
   if (zip.entries().empty()) fail(Code::kInvalid, "{}: an empty zip", zip.where());
   const std::string& first = zip.entries()[0].name;
   const std::string root = first.substr(0, first.find('/') + 1);
   for (const auto& entry : zip.entries())
-    if (!entry.name.starts_with(root)) fail(Code::kInvalid, "{}: entries in two directories, `{}` and `{}`", zip.where(), printable(first), printable(entry.name));
+    if (!entry.name.starts_with(root))
+      fail(Code::kInvalid, "{}: entries in two directories, `{}` and `{}`", zip.where(), printable(first), printable(entry.name));
   return root;
 }
 
@@ -34,7 +36,8 @@ void check_byte_order(const ZipReader& zip, const std::string& root) {
 
 PickleValue parse_torch_zip(const Blob& file) {
   if (!file.text().starts_with("PK"))
-    throw Error(Code::kUnsupported, fmt::format("{}: not a zip, so not written by torch.save of torch >= 1.6", file.where), "load it in torch and save it again");
+    throw Error(Code::kUnsupported, fmt::format("{}: not a zip, so not written by torch.save of torch >= 1.6", file.where),
+                "load it in torch and save it again");
   const ZipReader zip = ZipReader::parse(file);
   const std::string root = root_of(zip);
   const auto* pickle = zip.find(root + "data.pkl");

@@ -9,11 +9,11 @@
 namespace octet {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::blob_of;
 using testing::code_of;
+using ::testing::ElementsAre;
 using testing::error_of;
+using ::testing::HasSubstr;
 
 std::filesystem::path golden() { return std::filesystem::path(OCTET_SOURCE_DIR) / "src/formats/torch_zip/golden/state_dict.pth"; }
 std::filesystem::path state() { return testing::model_dir() / "modelopt_state.pth"; }
@@ -93,8 +93,8 @@ TEST(TorchZip, WritesWhatItReads) {
   const auto zip = ZipReader::parse(map_blob(path));
   std::vector<std::string> names;
   for (const auto& entry : zip.entries()) names.push_back(entry.name);
-  EXPECT_THAT(names, ElementsAre("modelopt_state/data.pkl", "modelopt_state/.format_version", "modelopt_state/.storage_alignment", "modelopt_state/byteorder",
-                                 "modelopt_state/version", "modelopt_state/.data/serialization_id"));
+  EXPECT_THAT(names, ElementsAre("modelopt_state/data.pkl", "modelopt_state/.format_version", "modelopt_state/.storage_alignment",
+                                 "modelopt_state/byteorder", "modelopt_state/version", "modelopt_state/.data/serialization_id"));
   EXPECT_EQ(zip.read(zip.entries()[5]).bytes.size(), 40u);
   const auto tensor = PickleValue::dict({{"w", PickleValue::tensor(from_f32(DType::f16, {2, 1}, std::vector<float>{1, -2}))}});
   write_torch_zip(path, tensor);
@@ -121,7 +121,10 @@ TEST(TorchZip, RefusesOtherArchives) {
   EXPECT_THAT(error_in({{"data.pkl", none}}), HasSubstr("in no directory"));
   EXPECT_THAT(error_in({{"a/data.pkl", none}, {"b/data.pkl", none}}), HasSubstr("two directories"));
   EXPECT_THAT(error_in({{"a/data.pkl", none}, {"a/byteorder", "big"}}), HasSubstr("big-endian"));
-  EXPECT_THAT(error_in({{"a/data.pkl", "\x80\x02" "cos\nsystem\n."}}), HasSubstr("test: entry `a/data.pkl`: pickle, byte 2: it refers to `os.system`"));
+  EXPECT_THAT(error_in({{"a/data.pkl",
+                         "\x80\x02"
+                         "cos\nsystem\n."}}),
+              HasSubstr("test: entry `a/data.pkl`: pickle, byte 2: it refers to `os.system`"));
   EXPECT_THAT(error_in({{"a/data.pkl", none}, {"a/../../x", none}}), HasSubstr("not a plain relative path"));
   EXPECT_EQ(code_of([] { parse(blob_of("\x80\x02\x8a\x0alegacy")); }), Code::kUnsupported);
   EXPECT_EQ(code_of([] { parse(blob_of("")); }), Code::kUnsupported);

@@ -17,7 +17,9 @@ struct Directory {
   uint64_t entries, size, offset;
 };
 
-[[noreturn]] void damaged(std::string_view where, std::string_view reason) { fail(Code::kInvalid, "{}: not a zip that octet reads: {}", where, reason); }
+[[noreturn]] void damaged(std::string_view where, std::string_view reason) {
+  fail(Code::kInvalid, "{}: not a zip that octet reads: {}", where, reason);
+}
 
 // A field of the 32-bit record must say the same as the 64-bit one, or "see there".
 void check_equal(std::string_view where, uint64_t narrow, uint64_t full, uint64_t wide) {
@@ -51,7 +53,8 @@ Directory read_end(const Blob& file) {
   if (file.bytes.size() < kEndSize) damaged(file.where, "it is too short");
   const uint64_t at = file.bytes.size() - kEndSize;
   ByteCursor record(file.bytes.subspan(at), file.where);
-  if (record.number<uint32_t>() != kEndSignature) damaged(file.where, "it does not end with an end record (truncated, or bytes were appended)");
+  if (record.number<uint32_t>() != kEndSignature)
+    damaged(file.where, "it does not end with an end record (truncated, or bytes were appended)");
   if (record.number<uint32_t>() != 0) damaged(file.where, "it spans several disks");
   const auto here = record.number<uint16_t>(), entries = record.number<uint16_t>();
   const auto size = record.number<uint32_t>(), offset = record.number<uint32_t>();
@@ -123,7 +126,8 @@ Central read_central(ByteCursor& cursor, std::string_view where) {
   if ((c.flags & ~(kDeflateOptions | kHasDescriptor | kUtf8)) != 0)
     fail(Code::kInvalid, "{}: entry `{}` is encrypted or patched (flags {:#x})", where, printable(c.entry.name), c.flags);
   if (c.method != kStored && c.method != kDeflated)
-    fail(Code::kUnsupported, "{}: entry `{}` uses compression method {}; octet reads stored and deflate", where, printable(c.entry.name), c.method);
+    fail(Code::kUnsupported, "{}: entry `{}` uses compression method {}; octet reads stored and deflate", where, printable(c.entry.name),
+         c.method);
   c.entry.deflated = c.method == kDeflated;
   if (!c.entry.deflated && c.packed_size != c.entry.size) damaged(where, "a stored entry has two different sizes");
   return c;

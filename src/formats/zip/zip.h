@@ -13,10 +13,10 @@ namespace octet {
 
 struct ZipEntry {
   std::string name;
-  bool deflated = false;                // else stored
-  uint64_t size = 0;                    // of the content
+  bool deflated = false;  // else stored
+  uint64_t size = 0;      // of the content
   uint32_t crc = 0;
-  std::span<const std::byte> packed;    // as it lies in the file
+  std::span<const std::byte> packed;  // as it lies in the file
 };
 
 // Refused with Error{kInvalid}: any archive whose central directory, zip64 records and local headers do not agree in every
@@ -26,7 +26,7 @@ class ZipReader {
  public:
   static ZipReader parse(Blob file);
   const std::vector<ZipEntry>& entries() const { return entries_; }  // in the order of the directory
-  const ZipEntry* find(std::string_view name) const;                  // nullptr: absent
+  const ZipEntry* find(std::string_view name) const;                 // nullptr: absent
   // The content, CRC-32 verified. Stored: a view of the file. Deflated: a buffer of exactly `size` bytes, which must be
   // possible for that many packed bytes (deflate expands at most 1032 times) and at most 1 GiB.
   Blob read(const ZipEntry& entry) const;

@@ -11,7 +11,7 @@ inline constexpr size_t kLocalSize = 30, kCentralSize = 46, kEndSize = 22, kEnd6
 inline constexpr uint16_t kStored = 0, kDeflated = 8;
 inline constexpr uint16_t kDeflateOptions = 0x0006, kHasDescriptor = 0x0008, kUtf8 = 0x0800;  // general purpose flags
 inline constexpr uint16_t kZip64Extra = 0x0001;
-inline constexpr uint16_t kFull16 = 0xffff;      // "see the zip64 record"
+inline constexpr uint16_t kFull16 = 0xffff;  // "see the zip64 record"
 inline constexpr uint32_t kFull32 = 0xffffffff;
 
 }  // namespace octet

@@ -9,9 +9,9 @@
 namespace octet {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::blob_of;
 using testing::error_of;
+using ::testing::HasSubstr;
 using testing::raw;
 
 // One archive of one or more entries, every field of which a test can bend. Written from the standard, not by ZipWriter.
@@ -34,16 +34,18 @@ std::string u16(uint16_t value) { return raw(value); }
 std::string u32(uint32_t value) { return raw(value); }
 
 std::string local(const Part& p) {
-  return u32(kLocalSignature) + u16(20) + u16(p.local_flags) + u16(p.local_method) + u32(0) + u32(p.local_crc) + u32(p.local_packed) + u32(p.local_size) +
-         u16(static_cast<uint16_t>(p.local_name.size())) + u16(static_cast<uint16_t>(p.local_extra.size())) + p.local_name + p.local_extra + p.content;
+  return u32(kLocalSignature) + u16(20) + u16(p.local_flags) + u16(p.local_method) + u32(0) + u32(p.local_crc) + u32(p.local_packed) +
+         u32(p.local_size) + u16(static_cast<uint16_t>(p.local_name.size())) + u16(static_cast<uint16_t>(p.local_extra.size())) +
+         p.local_name + p.local_extra + p.content;
 }
 std::string central(const Part& p) {
   return u32(kCentralSignature) + u16(20) + u16(20) + u16(p.flags) + u16(p.method) + u32(0) + u32(p.crc) + u32(p.packed) + u32(p.size) +
-         u16(static_cast<uint16_t>(p.name.size())) + u16(static_cast<uint16_t>(p.extra.size())) + u16(0) + u16(p.disk) + u16(0) + u32(0) + u32(p.offset) +
-         p.name + p.extra;
+         u16(static_cast<uint16_t>(p.name.size())) + u16(static_cast<uint16_t>(p.extra.size())) + u16(0) + u16(p.disk) + u16(0) + u32(0) +
+         u32(p.offset) + p.name + p.extra;
 }
 std::string end_record(const End& e) {
-  return e.before + u32(kEndSignature) + u16(e.disk) + u16(e.disk) + u16(e.here) + u16(e.total) + u32(e.size) + u32(e.offset) + u16(e.comment);
+  return e.before + u32(kEndSignature) + u16(e.disk) + u16(e.disk) + u16(e.here) + u16(e.total) + u32(e.size) + u32(e.offset) +
+         u16(e.comment);
 }
 std::string archive(const Part& p) {
   const std::string body = local(p), directory = central(p);
@@ -55,7 +57,8 @@ std::string archive64(const Part& p, uint32_t end_size, uint64_t entries = 1, in
   const std::string record = u32(kEnd64Signature) + raw(uint64_t{44}) + u16(45) + u16(45) + u32(0) + u32(0) + raw(entries) + raw(entries) +
                              raw(uint64_t{directory.size()}) + raw(uint64_t{body.size()});
   const std::string locator = u32(kLocatorSignature) + u32(0) + raw(at) + u32(1);
-  return body + directory + end_record({.here = 0xffff, .total = 0xffff, .size = end_size, .offset = 0xffffffff, .before = record + locator});
+  return body + directory +
+         end_record({.here = 0xffff, .total = 0xffff, .size = end_size, .offset = 0xffffffff, .before = record + locator});
 }
 
 void parse(const Blob& blob) {
@@ -75,7 +78,8 @@ TEST(Zip, ReadsStoredAndZip64) {
   Part wide{.packed = 0xffffffff, .size = 0xffffffff, .local_packed = 0xffffffff, .local_size = 0xffffffff};
   wide.extra = wide.local_extra = u16(1) + u16(16) + raw(uint64_t{5}) + raw(uint64_t{5});
   EXPECT_EQ(error_in(archive(wide)), "");
-  EXPECT_EQ(error_in(archive({.flags = 8, .local_flags = 8, .local_crc = 0, .local_packed = 0, .local_size = 0})), "") << "a data descriptor";
+  EXPECT_EQ(error_in(archive({.flags = 8, .local_flags = 8, .local_crc = 0, .local_packed = 0, .local_size = 0})), "")
+      << "a data descriptor";
 }
 
 TEST(Zip, RefusesHeadersThatContradictTheDirectory) {
@@ -131,7 +135,8 @@ TEST(Zip, RefusesDamagedEndRecords) {
 
 std::string two(const Part& a, const Part& b, const std::string& body) {
   const std::string directory = central(a) + central(b);
-  return body + directory + end_record({.here = 2, .total = 2, .size = static_cast<uint32_t>(directory.size()), .offset = static_cast<uint32_t>(body.size())});
+  return body + directory +
+         end_record({.here = 2, .total = 2, .size = static_cast<uint32_t>(directory.size()), .offset = static_cast<uint32_t>(body.size())});
 }
 
 TEST(Zip, RefusesOverlapsAndDuplicates) {
@@ -177,8 +182,10 @@ TEST(Zip, InflatesExactlyWhatTheDirectorySays) {
   const std::string text(100'000, 'x');
   const auto zip = ZipReader::parse(blob_of(archive(deflated_part(text, 100'000))));
   EXPECT_EQ(zip.read(zip.entries()[0]).text(), text);
-  for (const uint32_t lie : {0u, 1u, 99'999u, 100'001u}) EXPECT_THAT(error_in(archive(deflated_part(text, lie))), HasSubstr("not of the size")) << lie;
-  EXPECT_THAT(error_in(archive(deflated_part(text, 900'000'000))), HasSubstr("cannot come from")) << "no allocation on the directory's word";
+  for (const uint32_t lie : {0u, 1u, 99'999u, 100'001u})
+    EXPECT_THAT(error_in(archive(deflated_part(text, lie))), HasSubstr("not of the size")) << lie;
+  EXPECT_THAT(error_in(archive(deflated_part(text, 900'000'000))), HasSubstr("cannot come from"))
+      << "no allocation on the directory's word";
   EXPECT_THAT(error_in(archive(deflated_part(text, 2'000'000'000))), HasSubstr("more than a compressed entry may have"));
   EXPECT_EQ(error_in(archive(deflated_part("", 0))), "");
   Part trailing = deflated_part("hello", 5);

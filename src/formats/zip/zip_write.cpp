@@ -9,9 +9,9 @@ namespace octet {
 namespace {
 
 constexpr uint64_t kAlignment = 64;
-constexpr uint16_t kVersion = 20;              // 2.0, what a plain archive needs
-constexpr uint16_t kPaddingExtra = 0x4246;     // "FB": the field with which torch pads
-constexpr uint32_t kEpoch = 0x00210000;        // 1980-01-01 00:00: the output does not depend on the clock
+constexpr uint16_t kVersion = 20;           // 2.0, what a plain archive needs
+constexpr uint16_t kPaddingExtra = 0x4246;  // "FB": the field with which torch pads
+constexpr uint32_t kEpoch = 0x00210000;     // 1980-01-01 00:00: the output does not depend on the clock
 
 class Record {
  public:
