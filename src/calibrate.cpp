@@ -11,8 +11,6 @@
 namespace octet {
 namespace {
 
-constexpr std::string_view kProduct = ".pv";  // what frontends/tower_builder.cpp calls an attention's second product
-
 // The linears of a gemm step: each is named like its module, in the order of the columns.
 std::vector<std::string> modules_of(const plan::Plan& plan, size_t step) {
   std::vector<std::string> modules;
@@ -48,16 +46,16 @@ Calibration::Calibration(const plan::Plan& plan) : plan_(plan) {
       for (const std::string& module : modules_of(plan, i)) add(gemm->a, 0, gemm->k, 1, module + ".input_quantizer");
     const auto* attention = std::get_if<plan::Attention>(&step.op);
     if (attention == nullptr) continue;
-    OCTET_CHECK(step.name.ends_with(kProduct), step.name);
-    const std::string module = step.name.substr(0, step.name.size() - kProduct.size());
+    std::string module = step.name;
+    if (module.ends_with(kProductSuffix)) module.resize(module.size() - kProductSuffix.size());
     const int64_t width = int64_t{attention->heads} * attention->head_dim;
     const auto input = [&](const plan::AttentionInput& in, const char* name) {
       add(in.buffer, in.column, width, factor_at(plan, in), module + name);
     };
-    input(attention->q, ".q_bmm_quantizer");
-    input(attention->k, ".k_bmm_quantizer");
-    input(attention->v, ".v_bmm_quantizer");
-    add(attention->out, 0, width, 1, module + ".bmm2_output_quantizer");
+    input(attention->q, kAttentionQuantizers[0]);
+    input(attention->k, kAttentionQuantizers[1]);
+    input(attention->v, kAttentionQuantizers[2]);
+    add(attention->out, 0, width, 1, module + kAttentionQuantizers[3]);
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plan/plan.h"
@@ -10,6 +11,12 @@
 #include "runtime/backend.h"
 
 namespace octet {
+
+// What frontends/tower_builder.h calls an attention's second product; its module is the name before that, else all of it.
+inline constexpr std::string_view kProductSuffix = ".pv";
+// q, k, v and output of an attention, after its module, as ModelOpt calls them.
+inline constexpr const char* kAttentionQuantizers[] = {".q_bmm_quantizer", ".k_bmm_quantizer", ".v_bmm_quantizer",
+                                                       ".bmm2_output_quantizer"};
 
 // Columns of one step's output, and the quantizers of the checkpoint that round it ("L.self_attn.q_proj.input_quantizer", ...).
 struct CalibrationSite {
@@ -22,7 +29,7 @@ struct CalibrationSite {
 
 class Calibration {
  public:
-  // The plan of a CLIP tower built by frontends/clip.h at a float precision. It must outlive this.
+  // A plan of a model in float types. Quantizers are called after the nodes of its source. It must outlive this.
   explicit Calibration(const plan::Plan& plan);
   // One batch. `context` must be prepared with PrepareOptions::chunk = -1; inputs: parallel to plan.inputs. In a causal tower, rows
   // after the pooled one (the first end-of-text token) are not observed: they cannot change the result.

@@ -24,44 +24,19 @@ float stored(float amax, DType dtype) {
   return value;
 }
 
-float range_of_weight(const Observer& observer, RangeMethod method) {
-  return observer.range(method == RangeMethod::kPercentile ? RangeMethod::kMax : method);
-}
-
 QuantizedTensor quantize_weight(const Checkpoint& checkpoint, QuantizerState& quantizer, RangeMethod method) {
   const std::string module = quantizer.name.substr(0, quantizer.name.size() - kWeightQuantizer.size());
   const HostTensor& weight = checkpoint.tensor(module + ".weight");
-  const std::vector<float> values = to_f32(weight);
-  const int64_t channels = quantizer.axis ? weight.dims().at(0) : 1;
-  const auto width = values.size() / static_cast<size_t>(channels);
-  QuantizedTensor out{quantizer.name, true, channels, 0, 0, {}};
-  std::vector<float> ranges;
-  Observer observer;
-  for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
-    observer.clear();
-    observer.add(std::span(values).subspan(c * width, width));
-    ranges.push_back(stored(range_of_weight(observer, method), weight.dtype()));
-    out.amax = std::max(out.amax, ranges.back());
-    out.observed = std::max(out.observed, observer.amax());
-    out.error.add(observer.error_at(e4m3_scale(ranges.back())));
-  }
-  quantizer.amax = from_f32(weight.dtype(), quantizer.axis ? std::vector<int64_t>{channels, 1} : std::vector<int64_t>{}, ranges);
-  return out;
+  WeightRanges chosen = choose_weight_ranges(quantizer.name, weight, quantizer.axis.has_value(), method);
+  const std::vector<int64_t> dims = quantizer.axis ? std::vector<int64_t>{chosen.told.ranges, 1} : std::vector<int64_t>{};
+  quantizer.amax = from_f32(weight.dtype(), dims, chosen.ranges);
+  return std::move(chosen.told);
 }
 
 QuantizedTensor quantize_activation(QuantizerState& quantizer, const Observer& observer, RangeMethod method, DType dtype) {
-  QuantizedTensor out{quantizer.name, false, 1, stored(observer.range(method), dtype), observer.amax(), {}};
-  out.error = observer.error_at(e4m3_scale(out.amax));
+  QuantizedTensor out = choose_activation_range(quantizer.name, observer, method, dtype);
   quantizer.amax = from_f32(dtype, {}, std::vector<float>{out.amax});
   return out;
-}
-
-// The observer of every activation quantizer.
-std::map<std::string, const Observer*, std::less<>> by_quantizer(std::span<const CalibrationSite> sites) {
-  std::map<std::string, const Observer*, std::less<>> observers;
-  for (const CalibrationSite& site : sites)
-    for (const std::string& name : site.quantizers) observers[name] = &site.observer;
-  return observers;
 }
 
 void copy_other_files(const std::filesystem::path& from, const std::filesystem::path& to) {
@@ -73,6 +48,37 @@ void copy_other_files(const std::filesystem::path& from, const std::filesystem::
 }
 
 }  // namespace
+
+QuantizedTensor choose_activation_range(const std::string& name, const Observer& observer, RangeMethod method, DType dtype) {
+  if (observer.count() == 0) fail(Code::kInvalid, "calibration saw none of its values");
+  QuantizedTensor out{name, false, 1, stored(observer.range(method), dtype), observer.amax(), {}};
+  out.error = observer.error_at(e4m3_scale(out.amax));
+  return out;
+}
+
+WeightRanges choose_weight_ranges(const std::string& name, const HostTensor& weight, bool per_channel, RangeMethod method) {
+  const std::vector<float> values = to_f32(weight);
+  const int64_t channels = per_channel ? weight.dims().at(0) : 1;
+  const auto width = values.size() / static_cast<size_t>(channels);
+  WeightRanges out{{name, true, channels, 0, 0, {}}, {}};
+  Observer observer;
+  for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
+    observer.clear();
+    observer.add(std::span(values).subspan(c * width, width));
+    out.ranges.push_back(stored(observer.range(method == RangeMethod::kPercentile ? RangeMethod::kMax : method), weight.dtype()));
+    out.told.amax = std::max(out.told.amax, out.ranges.back());
+    out.told.observed = std::max(out.told.observed, observer.amax());
+    out.told.error.add(observer.error_at(e4m3_scale(out.ranges.back())));
+  }
+  return out;
+}
+
+ObserverByQuantizer by_quantizer(std::span<const CalibrationSite> sites) {
+  ObserverByQuantizer observers;
+  for (const CalibrationSite& site : sites)
+    for (const std::string& name : site.quantizers) observers[name] = &site.observer;
+  return observers;
+}
 
 QuantizedModel choose_ranges(const Checkpoint& checkpoint, std::span<const CalibrationSite> sites, const QuantizeOptions& options) {
   QuantizedModel model;
@@ -88,7 +94,7 @@ QuantizedModel choose_ranges(const Checkpoint& checkpoint, std::span<const Calib
                    if (name.ends_with(kWeightQuantizer))
                      return model.tensors.push_back(quantize_weight(checkpoint, quantizer, options.method));
                    const auto found = observers.find(name);
-                   if (found == observers.end() || found->second->count() == 0) fail(Code::kInvalid, "calibration saw none of its values");
+                   if (found == observers.end()) fail(Code::kInvalid, "calibration saw none of its values");
                    model.tensors.push_back(quantize_activation(quantizer, *found->second, options.method, dtype));
                  });
   }

@@ -2,6 +2,7 @@
 // and printing. Next: calibrate.h (where activation ranges come from), quant/observer.h (how they are chosen).
 #pragma once
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +28,17 @@ struct QuantizeOptions {
   RangeMethod method = RangeMethod::kMax;  // of activations; weights too, but kPercentile leaves them at their greatest value
   bool per_channel = false;
 };
+// The range of one activation; Error{kInvalid} if nothing was observed, or it is beyond `dtype`, in which it is stored.
+QuantizedTensor choose_activation_range(const std::string& name, const Observer& observer, RangeMethod method, DType dtype);
+// Those of a weight [outputs, inputs]: one for each output, or one for all.
+struct WeightRanges {
+  QuantizedTensor told;
+  std::vector<float> ranges;
+};
+WeightRanges choose_weight_ranges(const std::string& name, const HostTensor& weight, bool per_channel, RangeMethod method);
+using ObserverByQuantizer = std::map<std::string, const Observer*, std::less<>>;
+ObserverByQuantizer by_quantizer(std::span<const CalibrationSite> sites);
+
 struct QuantizedModel {
   QuantState state;                      // every range filled in, in the checkpoint's float type
   std::vector<QuantizedTensor> tensors;  // in the order of their names

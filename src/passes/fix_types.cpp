@@ -12,21 +12,12 @@
 #include "ops/constant.h"
 #include "ops/quantize.h"
 #include "ops/unary.h"
+#include "passes/cast_floats.h"
 
 namespace octet::passes {
 namespace {
 
 bool is_half(DType dtype) { return dtype == DType::f16 || dtype == DType::bf16; }
-
-HostTensor retyped(const HostTensor& tensor, DType to) {
-  const double limit = to == DType::f16 ? 65504.0 : 3.3895313892515355e38;  // the largest of f16, of bf16
-  HostTensor out(to, tensor.dims());
-  for (int64_t i = 0; i < tensor.count(); ++i) {
-    const double value = tensor.at(i);
-    out.set(i, std::isfinite(value) && is_half(to) ? std::clamp(value, -limit, limit) : value);
-  }
-  return out;
-}
 
 class Repair {
  public:

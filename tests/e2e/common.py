@@ -8,8 +8,10 @@ import math
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -139,6 +141,36 @@ def input_name(model):
     """The tower's input name, from what the file is called: engines and ONNX files of these tests say text or image."""
     blog = "_clip_" in Path(model).name
     return ("text_input" if blog else "input_ids") if "text" in Path(model).name else ("image_input" if blog else "pixel_values")
+
+
+def filtered(command, requests):
+    """The answers' bytes of a tool that takes length-prefixed requests."""
+    given = b"".join(struct.pack("<I", len(r)) + r for r in requests)
+    return subprocess.run(list(map(str, command)), input=given, stdout=subprocess.PIPE, check=True).stdout
+
+
+def preprocessed(tool, tar, processor):
+    """The pictures of a webdataset tar as octet preprocesses them, f32 [n, 3, H, W], and their labels."""
+    with tarfile.open(tar) as opened:
+        parts = {m.name: opened.extractfile(m).read() for m in opened if m.isfile()}
+    keys = sorted(name[:-4] for name in parts if name.endswith(".jpg"))
+    answer = filtered([tool, "clip", processor], [parts[k + ".jpg"] for k in keys])
+    width, height = struct.unpack_from("<II", answer)
+    item = 8 + 3 * width * height * 4
+    assert len(answer) == item * len(keys), "a picture was refused"
+    rows = np.frombuffer(answer, np.uint8).reshape(len(keys), item)[:, 8:]
+    return rows.copy().view(np.float32).reshape(-1, 3, height, width), np.array([int(parts[k + ".cls"]) for k in keys])
+
+
+def tokenized(tool, path, processor, tokens=77):
+    """The lines of a file as octet tokenizes them, i64 [n, tokens], padded with the end of text."""
+    lines = [line.strip().encode() for line in Path(path).read_text().splitlines() if line.strip()]
+    answer, ids, at = np.frombuffer(filtered([tool, processor, tokens], lines), np.int32), np.full((len(lines), tokens), EOS, np.int64), 0
+    for row in ids:
+        count = answer[at]
+        row[:count] = answer[at + 1:at + 1 + count]
+        at += 1 + count
+    return ids
 
 
 def session(path, threads=1):

@@ -4,7 +4,7 @@ namespace octet::cli {
 namespace {
 
 constexpr Subcommand kSubcommands[] = {
-    {"quantize", "FP8 ranges for a checkpoint, calibrated on pictures and texts",
+    {"quantize", "FP8 ranges for a checkpoint or an ONNX file, from calibration data",
      "octet quantize models/clip-cifar10-fp8 --calib-images data/cifar10/calib.tar --calib-texts data/cifar10/calib_texts.txt -o "
      "out/quantized",
      add_quantize},

@@ -6,12 +6,12 @@
 
 namespace octet::cli {
 
-NamedTensors read_inputs(const std::vector<std::string>& arguments) {
+NamedTensors read_inputs(const std::vector<std::string>& arguments, const char* flag) {
   NamedTensors tensors;
   for (const auto& argument : arguments) {
     const size_t equal = argument.find('=');
     if (equal == argument.npos || equal == 0)
-      throw Error(Code::kUsage, fmt::format("--input `{}` is not NAME=FILE.npy", printable(argument)));
+      throw Error(Code::kUsage, fmt::format("{} `{}` is not NAME=FILE.npy", flag, printable(argument)));
     tensors[argument.substr(0, equal)] = read_npy(argument.substr(equal + 1));
   }
   return tensors;

@@ -9,7 +9,7 @@
 namespace octet::cli {
 
 using NamedTensors = std::map<std::string, HostTensor>;
-NamedTensors read_inputs(const std::vector<std::string>& arguments);
+NamedTensors read_inputs(const std::vector<std::string>& arguments, const char* flag = "--input");
 
 // The tensor for input `name`, taken out of `tensors` and converted to the type the model takes when that loses nothing but float
 // precision. Error{kUsage} if it is missing or does not fit.
