@@ -1,11 +1,10 @@
 #include "profile/timing.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <thread>
 
 namespace octet::profile {
 namespace {
@@ -29,22 +28,36 @@ double median_of(const std::vector<double>& ascending) {
   return n % 2 ? ascending[n / 2] : (ascending[n / 2 - 1] + ascending[n / 2]) / 2;
 }
 
+double steady_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
 }  // namespace
 
-Timing measure(const std::function<std::optional<DeviceTimes>()>& run, const TimingOptions& options) {
-  using clock = std::chrono::steady_clock;
+Timing measure(const std::function<std::optional<DeviceTimes>()>& run, const TimingOptions& options, const Clock& clock) {
+  const Clock& now = clock ? clock : Clock(steady_ms);
   Timing timing;
-  const auto start = clock::now();
-  const auto ms = [&](clock::time_point t) { return std::chrono::duration<double, std::milli>(t - start).count(); };
+  const double start = now();
   const double stop = options.warm_up_ms + options.duration_s * 1000;
-  for (double begin = 0; static_cast<int>(timing.runs.size()) < options.iterations || begin < stop;) {
-    begin = ms(clock::now());
+  for (double last = 0; options.duration_s < 0 || static_cast<int>(timing.runs.size()) < options.iterations || last < stop;) {
+    const double begin = now() - start;
     const auto device = run();
-    const double end = ms(clock::now());
-    if (begin < options.warm_up_ms) ++timing.warm_up_runs, timing.warm_up_ms = end;
-    else timing.runs.push_back({begin, end, device});
+    const Run done{begin, now() - start, device};
+    last = done.compute_begin_ms();
+    if (last < options.warm_up_ms) ++timing.warm_up_runs, timing.warm_up_ms = done.end_ms;
+    else timing.runs.push_back(done);
+    if (options.idle_ms > 0) std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(options.idle_ms));
   }
   return timing;
+}
+
+Timing merge(std::span<const Timing> streams) {
+  Timing all;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    all.warm_up_runs += streams[i].warm_up_runs;
+    all.warm_up_ms = std::max(all.warm_up_ms, streams[i].warm_up_ms);
+    for (Run run : streams[i].runs) run.stream = static_cast<int>(i), all.runs.push_back(run);
+  }
+  std::stable_sort(all.runs.begin(), all.runs.end(), [](const Run& a, const Run& b) { return a.begin_ms < b.begin_ms; });
+  return all;
 }
 
 Summary summarize(const Timing& timing, const std::vector<double>& percentiles, const std::function<double(const Run&)>& time) {
@@ -60,44 +73,11 @@ Summary summarize(const Timing& timing, const std::vector<double>& percentiles, 
   for (const double x : ms) squares += (x - s.mean) * (x - s.mean);
   s.coefficient_of_variation = s.mean > 0 ? 100 * std::sqrt(squares / n) / s.mean : 0;
   for (const double p : percentiles) s.percentiles.emplace_back(p, percentile(ms, p));
-  s.wall_s = (timing.runs.back().end_ms - timing.runs.front().begin_ms) / 1000;
+  double end = 0;  // of several streams the last to begin need not be the last to end
+  for (const Run& run : timing.runs) end = std::max(end, run.end_ms);
+  s.wall_s = (end - timing.runs.front().begin_ms) / 1000;
   s.throughput = s.wall_s > 0 ? n / s.wall_s : 0;
   return s;
-}
-
-std::vector<std::string> report_lines(const Timing& timing, const TimingOptions& options, int64_t batch) {
-  const bool on_device = !timing.runs.empty() && timing.runs.front().device.has_value();
-  const auto part = [](double DeviceTimes::*time) { return [time](const Run& run) { return run.device ? (*run.device).*time : 0; }; };
-  const Summary s = summarize(timing, options.percentiles);
-  const Summary compute = on_device ? summarize(timing, options.percentiles, part(&DeviceTimes::compute_ms)) : s;
-  const auto line = [](const char* name, const Summary& of) {
-    std::string out =
-        fmt::format("{}: min = {:.5g} ms, max = {:.5g} ms, mean = {:.5g} ms, median = {:.5g} ms", name, of.min, of.max, of.mean, of.median);
-    for (const auto& [p, value] : of.percentiles) out += fmt::format(", percentile({:g}%) = {:.5g} ms", p, value);
-    return out;
-  };
-  const auto part_line = [&](const char* name, double DeviceTimes::*time) {
-    return line(name, summarize(timing, options.percentiles, part(time)));
-  };
-  std::vector<std::string> lines;
-  lines.push_back(fmt::format("Warmup completed {} queries over {:.0f} ms", timing.warm_up_runs, timing.warm_up_ms));
-  lines.push_back(fmt::format("Timing trace has {} queries over {:.5g} s", timing.runs.size(), s.wall_s));
-  lines.push_back("");
-  lines.push_back("=== Performance summary ===");
-  lines.push_back(fmt::format("Throughput: {:.6g} qps", s.throughput));
-  lines.push_back(line("Latency", s));
-  lines.push_back(part_line("Enqueue Time", &DeviceTimes::enqueue_ms));
-  lines.push_back(part_line("H2D Latency", &DeviceTimes::h2d_ms));
-  lines.push_back(line("GPU Compute Time", compute));
-  lines.push_back(part_line("D2H Latency", &DeviceTimes::d2h_ms));
-  lines.push_back(fmt::format("Total Host Walltime: {:.5g} s", s.wall_s));
-  lines.push_back(fmt::format("Total GPU Compute Time: {:.5g} s", compute.mean * static_cast<double>(timing.runs.size()) / 1000));
-  lines.push_back(fmt::format("Items per second: {:.6g} (batch {})", s.throughput * static_cast<double>(batch), batch));
-  if (!on_device) lines.push_back("Note: on the CPU nothing is queued or transferred; compute is the wall time of one session run.");
-  if (compute.coefficient_of_variation > 2.5)
-    lines.push_back(fmt::format("* Compute time is unstable, with coefficient of variance = {:.4g}%. Other work may share the {}.",
-                                compute.coefficient_of_variation, on_device ? "GPU, or its clock varies" : "cores"));
-  return lines;
 }
 
 }  // namespace octet::profile

@@ -13,7 +13,7 @@
 #include "passes/fix_types.h"
 #include "plan/io.h"
 #include "profile/layers.h"
-#include "profile/timing.h"
+#include "profile/timing_report.h"
 #include "shapes.h"
 #include "subcommand.h"
 
@@ -140,7 +140,8 @@ void time_engine(const Options& o, const Engine& engine) {
   if (o.no_transfers) run(), context->set_transfers(false);
   const auto timing = profile::measure(run, o.timing);
   for (const auto& line : engine.executable->memory_report(batch)) info(line);
-  for (const auto& line : profile::report_lines(timing, o.timing, batch)) info(line);
+  for (const auto& line : profile::report_lines(timing, o.timing, {.batch = batch}))
+    if (line.level != 'V') info(line.text);
   if (!o.dump_profile && o.export_profile.empty()) return;
   profile::LayerProfile profile = profile_steps(engine, *context, batch, bound);
   profile.compute_ms = profile::summarize(timing, {}, &profile::Run::compute_ms).median;
