@@ -28,6 +28,8 @@ Gpu facts_of(int ordinal) {
   gpu.multiprocessors = attribute(number, driver::kMultiprocessorCount);
   gpu.shared_per_block = static_cast<size_t>(attribute(number, driver::kMaxSharedMemoryPerBlockOptin));
   gpu.l2 = static_cast<size_t>(attribute(number, driver::kL2CacheSize));
+  gpu.clock_hz = 1e3 * attribute(number, driver::kClockRate);  // the driver gives kHz
+  gpu.memory_bytes_per_s = 2e3 * attribute(number, driver::kMemoryClockRate) * attribute(number, driver::kMemoryBusWidth) / 8;  // DDR
   api().device_memory(&gpu.memory, number);
   return gpu;
 }

@@ -12,9 +12,10 @@ struct Gpu {
   int sm = 0;              // compute capability x 10: 90 for 9.0
   int driver_version = 0;  // of the CUDA API: 13000 for 13.0
   int multiprocessors = 0;
-  size_t shared_per_block = 0;  // bytes a block may opt in to
-  size_t memory = 0, l2 = 0;    // bytes
-  bool portable_code = false;   // run as compute_89 PTX whatever the GPU: rows of exact targets refuse (tests of the Ada rows)
+  size_t shared_per_block = 0;                  // bytes a block may opt in to
+  size_t memory = 0, l2 = 0;                    // bytes
+  double clock_hz = 0, memory_bytes_per_s = 0;  // highest clock of the multiprocessors; bus width times clock. 0: not known
+  bool portable_code = false;  // run as compute_89 PTX whatever the GPU: rows of exact targets refuse (tests of the Ada rows)
 };
 
 // The lowest compute capability a kernel needs, x 10. An exact one uses instructions of that architecture alone (sm_90a: WGMMA) and

@@ -49,4 +49,24 @@ std::string hardware_of(int sm) {
   return "FP4, FP6, FP8, FP16, BF16 by mma";
 }
 
+std::vector<Roof> roofs_of(const Gpu& gpu) {
+  if (gpu.clock_hz <= 0 || gpu.memory_bytes_per_s <= 0) return {};
+  // FLOP a clock and multiprocessor, from NVIDIA's whitepapers: dense, f32 accumulation. FP8 is twice FP16 from sm_89 on.
+  const double f16 = gpu.sm >= 100 && gpu.sm < 120 ? 8192 : gpu.sm == 90 ? 4096 : gpu.sm == 80 ? 2048 : 1024;
+  const double f32 = gpu.sm == 80 ? 128 : 256, clocks = gpu.clock_hz * gpu.multiprocessors;
+  const std::string origin = fmt::format("nominal: {} multiprocessors at {:.2f} GHz", gpu.multiprocessors, gpu.clock_hz * 1e-9);
+  std::vector<Roof> roofs;
+  if (gpu.sm >= 89) roofs.push_back({"FP8 tensor cores", 2 * f16 * clocks, origin});
+  roofs.push_back({"FP16 tensor cores", f16 * clocks, origin});
+  roofs.push_back({"f32 cores", f32 * clocks, origin});
+  roofs.push_back({"memory", gpu.memory_bytes_per_s, "nominal: bus width times clock"});
+  return roofs;
+}
+
+std::string roof_of(std::string_view kernel, std::string_view operands) {
+  if (kernel.find("simt") != std::string_view::npos || operands == "f32") return "f32 cores";
+  // gemm_e4m3_f16_mma widens the codes to f16.
+  return operands == "e4m3" && kernel.find("e4m3_f16") == std::string_view::npos ? "FP8 tensor cores" : "FP16 tensor cores";
+}
+
 }  // namespace octet::cuda

@@ -25,4 +25,14 @@ std::vector<TypeSupport> types_of(const Gpu& gpu);
 // What the hardware of a compute capability accelerates, and whether octet uses it: "FP8 (E4M3), ...: WGMMA".
 std::string hardware_of(int sm);
 
+// What the GPU can reach at most, from its clocks: FLOP/s of dense products that accumulate in f32, and bytes/s of its memory.
+struct Roof {
+  std::string name;  // "FP8 tensor cores", "FP16 tensor cores", "f32 cores", "memory"
+  double rate;
+  std::string origin;  // "nominal: 132 multiprocessors at 1.98 GHz"
+};
+std::vector<Roof> roofs_of(const Gpu& gpu);  // empty where the driver does not say the clocks
+// Which of them a kernel is under, by its name and the type of its operands.
+std::string roof_of(std::string_view kernel, std::string_view operands);
+
 }  // namespace octet::cuda

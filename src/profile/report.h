@@ -15,7 +15,7 @@ struct Estimate {
   double median = 0, low = 0, high = 0;
 };
 
-struct Summary {
+struct EngineSummary {
   int64_t batch = 0;
   int runs = 0, warm_up_runs = 0, profiled_runs = 0;
   double warm_up_ms = 0;
@@ -24,9 +24,10 @@ struct Summary {
   double p90 = 0, p99 = 0, min = 0, mean = 0, coefficient_of_variation = 0;  // ms; the last in %
   double compute_ms = 0, wall_ms = 0;                                        // medians: without transfers; by the host's clock
   double items_per_second = 0;                                               // batch x runs over the time they took
-  // The profiled runs: the sum over the steps of a run, and what it is more than compute_ms (events, lost overlap). Negative: less.
+  // The profiled runs: the sum over the steps of each. Plain runs take turns with them; the gap is the sum's median less the plain
+  // runs' median compute time (events, lost overlap): drift of the machine is in both.
   Estimate sum_of_steps;
-  double gap_ms = 0, gap_percent = 0;
+  double plain_ms = 0, gap_ms = 0, gap_percent = 0;
   uint64_t engine_bytes = 0, weight_bytes = 0, resident_weight_bytes = 0, arena_bytes = 0;  // file; stored; packed here; at `batch`
 };
 
@@ -103,7 +104,7 @@ struct SourceEdge {
 struct Share {
   std::string name;
   int64_t steps = 0;
-  double ms = 0, flops = 0;
+  double ms = 0, flops = 0;  // ms: the median over the runs of the sum of its steps
   uint64_t bytes = 0;
 };
 // Activations that go from a step of one precision to a step of another (or the same).
@@ -126,7 +127,7 @@ struct SiteStats {
 
 struct Engine {
   std::string label, file, name, creator;  // label: short, unique in the report: "A fp16"; name: of the graph
-  Summary summary;
+  EngineSummary summary;
   Environment environment;
   std::vector<Roof> roofs;
   std::vector<Step> steps;

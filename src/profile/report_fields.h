@@ -5,12 +5,12 @@
 namespace octet::profile {
 
 inline void fields(const Estimate& s, auto&& visit) { visit("median", s.median), visit("low", s.low), visit("high", s.high); }
-inline void fields(const Summary& s, auto&& visit) {
+inline void fields(const EngineSummary& s, auto&& visit) {
   visit("batch", s.batch), visit("runs", s.runs), visit("warm_up_runs", s.warm_up_runs), visit("profiled_runs", s.profiled_runs);
   visit("warm_up_ms", s.warm_up_ms), visit("end_to_end", s.end_to_end), visit("p90", s.p90), visit("p99", s.p99), visit("min", s.min);
   visit("mean", s.mean), visit("coefficient_of_variation", s.coefficient_of_variation), visit("compute_ms", s.compute_ms);
   visit("wall_ms", s.wall_ms), visit("items_per_second", s.items_per_second), visit("sum_of_steps", s.sum_of_steps);
-  visit("gap_ms", s.gap_ms), visit("gap_percent", s.gap_percent), visit("engine_bytes", s.engine_bytes);
+  visit("plain_ms", s.plain_ms), visit("gap_ms", s.gap_ms), visit("gap_percent", s.gap_percent), visit("engine_bytes", s.engine_bytes);
   visit("weight_bytes", s.weight_bytes), visit("resident_weight_bytes", s.resident_weight_bytes), visit("arena_bytes", s.arena_bytes);
 }
 inline void fields(const Environment& s, auto&& visit) {

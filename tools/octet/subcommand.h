@@ -22,6 +22,7 @@ Run add_fix_types(CLI::App& app);
 Run add_exec(CLI::App& app);
 Run add_run(CLI::App& app);
 Run add_inspect(CLI::App& app);
+Run add_profile(CLI::App& app);
 Run add_eval(CLI::App& app);
 Run add_compare(CLI::App& app);
 Run add_support(CLI::App& app);

@@ -26,8 +26,8 @@ inline constexpr Result kSuccess = 0, kOutOfMemory = 2, kNoDevice = 100, kEccUnc
                         kIllegalInstruction = 715, kMisalignedAddress = 716, kInvalidAddressSpace = 717, kInvalidPc = 718,
                         kLaunchFailed = 719;
 // CUdevice_attribute
-inline constexpr int kMultiprocessorCount = 16, kL2CacheSize = 38, kComputeCapabilityMajor = 75, kComputeCapabilityMinor = 76,
-                     kMaxSharedMemoryPerBlockOptin = 97;
+inline constexpr int kClockRate = 13, kMultiprocessorCount = 16, kMemoryClockRate = 36, kMemoryBusWidth = 37, kL2CacheSize = 38,
+                     kComputeCapabilityMajor = 75, kComputeCapabilityMinor = 76, kMaxSharedMemoryPerBlockOptin = 97;
 // CUfunction_attribute
 inline constexpr int kMaxDynamicSharedSizeBytes = 8, kNonPortableClusterSizeAllowed = 14;
 // CUlaunchAttributeID

@@ -20,6 +20,8 @@ static_assert(kLaunchTimeout == CUDA_ERROR_LAUNCH_TIMEOUT && kAssert == CUDA_ERR
 static_assert(kHardwareStackError == CUDA_ERROR_HARDWARE_STACK_ERROR && kIllegalInstruction == CUDA_ERROR_ILLEGAL_INSTRUCTION);
 static_assert(kMisalignedAddress == CUDA_ERROR_MISALIGNED_ADDRESS && kInvalidAddressSpace == CUDA_ERROR_INVALID_ADDRESS_SPACE);
 static_assert(kInvalidPc == CUDA_ERROR_INVALID_PC && kLaunchFailed == CUDA_ERROR_LAUNCH_FAILED);
+static_assert(kClockRate == CU_DEVICE_ATTRIBUTE_CLOCK_RATE && kMemoryClockRate == CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE &&
+              kMemoryBusWidth == CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH);
 static_assert(kMultiprocessorCount == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT && kL2CacheSize == CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE);
 static_assert(kComputeCapabilityMajor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
 static_assert(kComputeCapabilityMinor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);

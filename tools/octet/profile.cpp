@@ -1,0 +1,90 @@
+// octet profile: what each step of an engine costs, what it ran as and why not better; two or more engines side by side. What is
+// measured: profile_engine.cpp; what is said of it: src/profile/.
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "console.h"
+#include "profile/compare_engines.h"
+#include "profile/trace.h"
+#include "profile_engine.h"
+#include "profile_text.h"
+#include "subcommand.h"
+
+namespace octet::cli {
+namespace {
+
+constexpr int kTracedRuns = 5;
+
+struct Options {
+  std::string file, json, trace;
+  std::vector<std::string> against;
+  int64_t top = 10;
+  ProfileOptions profile;
+};
+
+int profile_files(Options& o) {
+  if (!o.trace.empty()) o.profile.steps.traced_runs = kTracedRuns;
+  o.profile.steps.seconds = o.profile.timing.duration_s;
+  profile::Report report;
+  std::vector<profile::StepTimes> times;
+  std::vector<std::string> files{o.file};
+  files.insert(files.end(), o.against.begin(), o.against.end());
+  for (const std::string& file : files) {
+    progress("profiling engines", static_cast<int64_t>(times.size()), static_cast<int64_t>(files.size()));
+    ProfiledEngine one = profile_engine(file, times.size(), o.profile);
+    report.engines.push_back(std::move(one.data));
+    times.push_back(std::move(one.times));
+  }
+  profile::compare_engines(report);
+  if (o.json == "-") print_out(profile::to_json(report));
+  else print_out(profile_text(report, o.top));
+  const auto write = [](const std::string& path, const std::string& text) {
+    if (path.empty() || path == "-") return;
+    write_text(path, text);
+    say("wrote {}", path);
+  };
+  if (!o.json.empty()) write(o.json, profile::to_json(report));
+  if (!o.trace.empty()) write(o.trace, profile::to_trace(report, times));
+  return 0;
+}
+
+}  // namespace
+
+Run add_profile(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  auto& timing = o->profile.timing;
+  app.add_option("engine", o->file, "engine or ONNX file")->required()->type_name("PATH");
+  app.add_option("--against", o->against, "another one beside it, in this order (may be repeated)")
+      ->type_name("PATH")
+      ->allow_extra_args(false)
+      ->expected(1, 25);
+  app.add_option("--shapes", o->profile.shapes, "input shapes, as exec takes them: name:128x3x224x224");
+  app.add_option("--batch", o->profile.batch, "items of the random inputs")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+  app.add_option("--input,-i", o->profile.inputs, "NAME=FILE.npy, once an input (default: random, as exec times with)")
+      ->allow_extra_args(false);
+  app.add_option("--iterations", timing.iterations, "at least this many timed runs")->check(CLI::Range(1, 1 << 30))->capture_default_str();
+  app.add_option("--duration", timing.duration_s, "at least this many seconds of timed runs, and about as many of profiled ones")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  app.add_option("--warmUp", timing.warm_up_ms, "milliseconds before timing starts")->check(CLI::Range(0.0, 1e7))->capture_default_str();
+  app.add_option("--json", o->json, "write the report as JSON, schema octet.profile/1; - for stdout instead of the tables")
+      ->type_name("FILE");
+  app.add_option("--trace", o->trace, "write a trace for ui.perfetto.dev or chrome://tracing")->type_name("FILE");
+  app.add_flag("--stats", o->profile.stats, "saturation and clip rates of every FP8 site, against the exact reference");
+  app.add_option("--stats-rows", o->profile.stats_rows, "output rows a step that --stats judges, spread evenly")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--top", o->top, "how many of the slowest steps to list")->check(CLI::Range(0, 1 << 20))->capture_default_str();
+  o->profile.device.add_to(app);
+  return [o, &app] {
+    o->profile.command = "octet profile";
+    for (const CLI::Option* option : app.get_options()) {
+      if (option->count() == 0) continue;
+      for (const std::string& value : option->results())
+        o->profile.command += option->get_lnames().empty() ? " " + value : fmt::format(" --{}={}", option->get_lnames()[0], value);
+    }
+    return profile_files(*o);
+  };
+}
+
+}  // namespace octet::cli
