@@ -32,6 +32,7 @@ void place_inputs(Lowering& l) {
 
 void match_node(Lowering& l, NodeId id) {
   const Node& node = l.graph.node(id);
+  if (const auto& type = l.graph.value(node.outputs[0]).type; !type || !is_float(type->dtype)) return;  // index arithmetic
   if (node.as<Conv>()) match_patch_embed(l, id);
   else if (node.as<Gather>() && l.graph.constant_of(node.inputs[0])) match_embed(l, id);
   else if (node.as<Gather>() || node.as<GatherND>()) match_pool(l, id);

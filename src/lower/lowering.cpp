@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "numeric/host_tensor.h"
+#include "ops/shape.h"
 
 namespace octet::lowering {
 
-Lowering::Lowering(const Graph& g) : graph(g), consumers_(g.consumers()), covered_(g.node_count(), false) {
+Lowering::Lowering(const Graph& g) : graph(g), consumers_(ops::data_readers(g)), covered_(g.node_count(), false) {
   plan.name = g.name;
   for (NodeId id = 0; id < static_cast<NodeId>(g.node_count()); ++id)
     if (g.node(id).dead) cover(id);
@@ -98,9 +100,27 @@ std::optional<Located> Lowering::locate(ValueId value) const {
   return found == located_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::string Lowering::reason_before(ValueId value) const {
+  std::vector<ValueId> open{value};
+  std::set<NodeId> seen;
+  std::string nearest;
+  for (size_t next = 0; next < open.size(); ++next) {
+    const NodeId id = producer_id(open[next]);
+    if (id == kNone || !seen.insert(id).second) continue;
+    const Node& node = graph.node(id);
+    if (const auto why = reasons_.find(id); why != reasons_.end()) {
+      nearest = fmt::format(": `{}` ({}): {}", printable(node.name), node.op.name(), join(why->second, "; "));
+      if (!consequences_.count(id)) return nearest;
+    }
+    for (const ValueId in : node.inputs)
+      if (in != kNone) open.push_back(in);
+  }
+  return nearest;
+}
+
 Located Lowering::require(ValueId value, const std::string& who) const {
   if (const auto found = locate(value)) return *found;
-  fail(Code::kUnsupported, "`{}` needs `{}`, which no step produces in that form", who, graph.value(value).name);
+  fail(Code::kUnsupported, "`{}` needs `{}`, which no step produces in that form{}", who, graph.value(value).name, reason_before(value));
 }
 
 void Lowering::emit(std::string name, plan::Operation op, const std::vector<NodeId>& nodes, std::vector<std::string> notes) {

@@ -68,11 +68,15 @@ class Lowering {
   plan::Id add_weight(const std::string& name, HostTensor tensor);             // one entry a name
   void place(ValueId value, Located located) { located_[value] = located; }
   std::optional<Located> locate(ValueId value) const;
-  Located require(ValueId value, const std::string& who) const;  // throws kUnsupported: not produced by a step
+  // Throws kUnsupported where no step produces it, with the nearest matcher's reason before it.
+  Located require(ValueId value, const std::string& who) const;
+  // ": `node` (Op): why" of the nearest refusal before `value` that is no consequence of another; "" if there is none.
+  std::string reason_before(ValueId value) const;
   void emit(std::string name, plan::Operation op, const std::vector<NodeId>& nodes, std::vector<std::string> notes = {});
   bool covered(NodeId id) const { return covered_[static_cast<size_t>(id)]; }
   void cover(NodeId id) { covered_[static_cast<size_t>(id)] = true; }
   void refuse(NodeId id, std::string reason) { reasons_[id].push_back(std::move(reason)); }
+  void refuse_as_consequence(NodeId id, std::string reason) { consequences_.insert(id), refuse(id, std::move(reason)); }
 
   // The end of a producing step: where `value` is wanted in E4M3 only, the step writes codes. Places the results.
   struct Output {
@@ -96,6 +100,7 @@ class Lowering {
   std::map<ValueId, Located> located_;
   std::map<std::string, plan::Id> weights_;
   std::map<NodeId, std::vector<std::string>> reasons_;
+  std::set<NodeId> consequences_;  // refused for what an earlier node was refused for
 };
 
 // Matchers: true if they emitted a step for the anchor; otherwise the reason is recorded with refuse().

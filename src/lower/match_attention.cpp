@@ -4,6 +4,7 @@
 
 #include "lower/lowering.h"
 #include "ops/arithmetic.h"
+#include "ops/cast.h"
 #include "ops/matmul.h"
 #include "ops/reshape.h"
 #include "ops/softmax.h"
@@ -18,6 +19,12 @@ using Perm = std::vector<int64_t>;
 struct No {
   std::string reason;
 };
+
+// The step holds q, k and v as they are and everything between them in f32: Casts from float to float change nothing there.
+bool is_float_cast(const Lowering& l, const Node& node) {
+  const auto dtype = [&](ValueId value) { return l.graph.value(value).type->dtype; };
+  return node.as<Cast>() && is_float(dtype(node.inputs[0])) && is_float(dtype(node.outputs[0]));
+}
 
 // Walks back from an operand of a product to the unsplit projection: [DQ Q] [Mul constant] Transpose* Reshape, in any legal order
 // of the layout changes. `want` is the permutation of [B, S, H, d] that the product needs.
@@ -38,6 +45,9 @@ HeadInput trace_head_input(const Lowering& l, ValueId value, const Perm& want, A
       in.scale = scale;
       take(value), take(node->inputs[0]);
       value = q->inputs[0];
+    } else if (is_float_cast(l, *node)) {
+      take(value);
+      value = node->inputs[0];
     } else if (node->as<Mul>() || node->as<Div>()) {
       const int side = l.scalar_constant(node->inputs[1]) ? 1 : 0;
       const auto c = l.scalar_constant(node->inputs[static_cast<size_t>(side)]);
@@ -70,7 +80,9 @@ HeadInput trace_head_input(const Lowering& l, ValueId value, const Perm& want, A
 
 // A constant added to the scores: nothing, or a causal mask.
 bool causal_mask(const HostTensor& mask, int64_t tokens) {
-  if (mask.count() == 1 && mask.at(0) == 0) return false;
+  bool zero = true;
+  for (int64_t i = 0; i < mask.count() && zero; ++i) zero = mask.at(i) == 0;
+  if (zero) return false;
   if (mask.count() != tokens * tokens) throw No{fmt::format("the mask is {}, not [tokens, tokens]", describe(mask))};
   bool any = false;
   for (int64_t i = 0; i < tokens; ++i)
@@ -92,6 +104,10 @@ void trace_scores(const Lowering& l, ValueId value, AttentionMatch& match, const
     const Node* node = l.graph.producer_of(value);
     if (!node) throw No{"the scores are a graph input"};
     match.nodes.push_back(l.producer_id(value));
+    if (is_float_cast(l, *node)) {
+      value = node->inputs[0];
+      continue;
+    }
     if (node->as<MatMul>()) {
       match.scores = l.producer_id(value);
       return;
@@ -106,19 +122,30 @@ void trace_scores(const Lowering& l, ValueId value, AttentionMatch& match, const
   }
 }
 
+// The value behind the Casts that alone read `value`.
+ValueId behind_casts(const Lowering& l, ValueId value, AttentionMatch& match) {
+  NodeId id = kNone;
+  for (const Node* node = l.only_consumer(value, &id); node && is_float_cast(l, *node); node = l.only_consumer(value, &id)) {
+    match.nodes.push_back(id);
+    value = node->outputs[0];
+  }
+  return value;
+}
+
 // Forward from the softmax: [Q DQ], the second product, [Q DQ], Transpose, Reshape.
 ValueId follow_output(const Lowering& l, ValueId p, AttentionMatch& match) {
+  p = behind_casts(l, p, match);
   if (const auto q = l.quantized(p)) {
     match.p_scale = q->scale;
     match.nodes.insert(match.nodes.end(), q->nodes.begin(), q->nodes.end());
     if (q->values.size() != 1) throw No{"the quantized softmax has several uses"};
-    p = q->values[0];
+    p = behind_casts(l, q->values[0], match);
   }
   const Node* product = l.only_consumer(p, &match.anchor);
   if (!product || !product->as<MatMul>() || product->inputs[0] != p) throw No{"the softmax is not the first operand of one product with v"};
   match.nodes.push_back(match.anchor);
   const ValueId v = product->inputs[1];
-  ValueId out = product->outputs[0];
+  ValueId out = behind_casts(l, product->outputs[0], match);
   if (auto q = l.quantized(out)) {
     if (q->values.size() != 1) throw No{"the quantized output has several uses"};
     out = q->values[0];
@@ -133,7 +160,7 @@ ValueId follow_output(const Lowering& l, ValueId p, AttentionMatch& match) {
   const Node* merge = l.only_consumer(transpose->outputs[0], &id);
   if (!merge || !merge->as<Reshape>()) throw No{"heads are not merged by a reshape"};
   match.nodes.push_back(id);
-  match.result = merge->outputs[0];
+  match.result = behind_casts(l, merge->outputs[0], match);
   return v;
 }
 
@@ -158,6 +185,8 @@ AttentionMatch match_softmax(const Lowering& l, NodeId id) {
   if (!all && !none) throw No{"only some of q, k and v are quantized"};
   if (all != (match.p_scale > 0))
     throw No{all ? "q, k and v are quantized, the softmax is not" : "the softmax is quantized alone, q, k and v are not"};
+  const DType in = l.graph.value(match.q.base).type->dtype, out = l.graph.value(match.result).type->dtype;
+  if (in != out) throw No{fmt::format("q is {} and the result {}: a Cast in between has no counterpart", in, out)};
   if (mask) match.causal = causal_mask(*mask, match.tokens);
   if (l.item_dims(match.result) != std::vector<int64_t>{match.tokens, match.heads * match.head_dim})
     throw No{"heads are not merged into [batch, tokens, width]"};
@@ -184,7 +213,7 @@ void find_attentions(Lowering& l) {
 
 bool match_attention(Lowering& l, NodeId anchor) {
   const auto found = std::find_if(l.attentions.begin(), l.attentions.end(), [&](const AttentionMatch& m) { return m.anchor == anchor; });
-  if (found == l.attentions.end()) return l.refuse(anchor, "a product of two activations outside a fused attention"), false;
+  if (found == l.attentions.end()) return l.refuse_as_consequence(anchor, "a product of two activations outside a fused attention"), false;
   const AttentionMatch& m = *found;
   plan::Attention op;
   const auto width = static_cast<uint32_t>(m.heads * m.head_dim);

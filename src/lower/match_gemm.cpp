@@ -242,7 +242,11 @@ bool match_projection(Lowering& l, NodeId anchor, ValueId base) {
 
 bool match_gemm(Lowering& l, NodeId anchor) {
   Linear linear;
-  if (const std::string no = read_operands(l, anchor, linear); !no.empty()) return l.refuse(anchor, no), false;
+  if (const std::string no = read_operands(l, anchor, linear); !no.empty()) {
+    if (l.locate(linear.a)) l.refuse(anchor, no);
+    else l.refuse_as_consequence(anchor, no);
+    return false;
+  }
   for (;;) {
     if (l.head_inputs.count(linear.result)) return match_projection(l, anchor, linear.result);
     if (!extend(l, linear)) break;

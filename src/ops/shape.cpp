@@ -40,4 +40,13 @@ std::vector<HostTensor> SizeOp::reference(std::span<const HostTensor* const> in)
   return out;
 }
 
+namespace ops {
+
+std::vector<std::vector<NodeId>> data_readers(const Graph& graph) {
+  auto readers = graph.consumers();
+  for (auto& list : readers) std::erase_if(list, [&](NodeId id) { return graph.node(id).as<ShapeOp>() || graph.node(id).as<SizeOp>(); });
+  return readers;
+}
+
+}  // namespace ops
 }  // namespace octet

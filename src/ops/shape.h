@@ -2,6 +2,7 @@
 #pragma once
 #include <limits>
 
+#include "ir/graph.h"
 #include "ir/op.h"
 
 namespace octet {
@@ -27,4 +28,10 @@ struct SizeOp {
   std::vector<HostTensor> reference(std::span<const HostTensor* const> in) const;
 };
 
+namespace ops {
+
+// As Graph::consumers(), without Shape and Size: they read no element, so a fused value may have them beside its one reader.
+std::vector<std::vector<NodeId>> data_readers(const Graph& graph);
+
+}  // namespace ops
 }  // namespace octet

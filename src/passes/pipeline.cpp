@@ -11,12 +11,17 @@ namespace octet::passes {
 namespace {
 
 constexpr Pass kPipeline[] = {
+    {"expand-gemm", "a Gemm with a constant matrix becomes MatMul and Add", expand_gemm},
     {"sink-dequantize", "moves a weight's DQ behind the Transpose that follows it; evaluates the DQ of a table", sink_dequantize},
+    {"sink-expand", "what a batch repeats is repeated late, or by broadcasting", sink_expand},
     {"fold-constants", "evaluates nodes whose inputs are constants, and shapes that do not depend on the batch", fold_constants},
     {"drop-identities", "removes Identity, casts to the same type, reshapes and transposes that change nothing", drop_identities},
     {"merge-duplicates", "one node for equal nodes: q, k and v then share one Q/DQ of the LayerNorm output", merge_duplicates},
     {"collapse-qdq", "removes a second Q/DQ of the same scale behind layout changes", collapse_qdq},
-    {"fuse-gelu", "x * sigmoid(1.702 x) becomes QuickGelu", fuse_gelu},
+    {"fuse-layer-norm", "a layer norm spelt as means, squares and a root becomes LayerNormalization", fuse_layer_norm},
+    {"fuse-gelu", "GELU spelt with Erf, Tanh or Sigmoid becomes Gelu or QuickGelu", fuse_gelu},
+    {"drop-nan-guard", "no test for rows masked whole where the mask, a constant, leaves each row a score", drop_nan_guard},
+    {"unflatten-transpose", "a Transpose of flattened leading axes becomes one of the axes themselves", unflatten_transpose},
     {"pick-by-item", "a row picked from flattened items becomes one picked from each item", pick_by_item},
     {"pool-before-norm", "takes the pooled row before a row-wise LayerNorm, not after", pool_before_norm},
 };

@@ -1,6 +1,7 @@
 // Gather(LayerNorm(x)) of whole rows becomes LayerNorm(Gather(x)): the norm is row-wise, and one row of T is used.
 #include "ops/gather.h"
 #include "ops/layer_normalization.h"
+#include "ops/shape.h"
 #include "passes/pipeline.h"
 
 namespace octet::passes {
@@ -20,7 +21,7 @@ bool picks_rows(const Graph& graph, const Node& node) {
 
 int pool_before_norm(Graph& graph, Notes& notes) {
   int rewrites = 0;
-  const auto consumers = graph.consumers();
+  const auto consumers = ops::data_readers(graph);
   for (NodeId id = 0; id < static_cast<NodeId>(graph.node_count()); ++id) {
     Node& pick = graph.node(id);
     if (pick.dead || !(pick.as<Gather>() || pick.as<GatherND>()) || !picks_rows(graph, pick)) continue;
