@@ -173,7 +173,7 @@ class AttributeReader final : public FieldVisitor {
 
 class Parser {
  public:
-  Parser(std::string_view source, FindOp find_op) : lexer_(source), find_op_(find_op) {}
+  Parser(std::string_view source, FindOp find_op, const SideTensors& side) : lexer_(source), find_op_(find_op), side_(side) {}
 
   Graph run() {
     lexer_.expect("graph");
@@ -231,7 +231,17 @@ class Parser {
     const size_t offset = lexer_.peek().offset;
     const TensorType type = read_type(lexer_);
     lexer_.expect("=");
-    graph_.add_constant(std::move(name), read_elements(lexer_, type, offset));
+    HostTensor tensor = lexer_.accept("side") ? side_tensor(name, type, offset) : read_elements(lexer_, type, offset);
+    graph_.add_constant(std::move(name), std::move(tensor));
+  }
+
+  HostTensor side_tensor(const std::string& name, const TensorType& type, size_t offset) const {
+    if (!side_) lexer_.fail_at(offset, fmt::format("`%{}` lies in a side file, and none is read here", printable(name)));
+    HostTensor tensor = side_(name);
+    const TensorType found{tensor.dtype(), to_shape(tensor.dims())};
+    if (found != type)
+      lexer_.fail_at(offset, fmt::format("`%{}` is {} here and {} in the side file", printable(name), to_string(type), to_string(found)));
+    return tensor;
   }
 
   // The outputs are defined once the inputs are read, so that a node cannot read itself.
@@ -304,11 +314,12 @@ class Parser {
 
   Lexer lexer_;
   FindOp find_op_;
+  const SideTensors& side_;
   Graph graph_;
 };
 
 }  // namespace
 
-Graph parse_graph(std::string_view text, FindOp find_op) { return Parser(text, find_op).run(); }
+Graph parse_graph(std::string_view text, FindOp find_op, const SideTensors& side) { return Parser(text, find_op, side).run(); }
 
 }  // namespace octet

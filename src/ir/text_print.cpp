@@ -31,7 +31,7 @@ std::string spell(const TensorType& type) {
 }
 
 std::string elements(const HostTensor& tensor, const PrintOptions& options) {
-  if (options.max_elements >= 0 && tensor.count() > options.max_elements) return "xxh3:" + hex(xxh3_128(tensor.bytes()));
+  if (!options.aside && options.max_elements >= 0 && tensor.count() > options.max_elements) return "xxh3:" + hex(xxh3_128(tensor.bytes()));
   return list('{', static_cast<size_t>(tensor.count()), '}', ",",
               [&](size_t i) { return text::print_element(tensor, static_cast<int64_t>(i)); });
 }
@@ -101,6 +101,11 @@ class Printer {
     return id == kNone || !graph_.value(id).type ? name(id) : name(id) + ": " + spell(*graph_.value(id).type);
   }
 
+  bool aside(ValueId id, const HostTensor& tensor) const {
+    return options_.aside && options_.max_elements >= 0 && tensor.count() > options_.max_elements &&
+           options_.aside(graph_.value(id).name, tensor);
+  }
+
   void constants() {
     std::vector<bool> used(graph_.value_count());
     const auto mark = [&](ValueId id) {
@@ -114,7 +119,7 @@ class Printer {
       const HostTensor* tensor = graph_.constant_of(id);
       if (!used[i] || tensor == nullptr) continue;
       out_ += "const " + name(id) + ": " + spell(TensorType{tensor->dtype(), to_shape(tensor->dims())}) + " = " +
-              elements(*tensor, options_) + "\n";
+              (aside(id, *tensor) ? "side" : elements(*tensor, options_)) + "\n";
     }
   }
 

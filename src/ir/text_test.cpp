@@ -239,6 +239,25 @@ TEST(Text, refuses_bad_text) {
     EXPECT_THAT(error_of(bad), HasSubstr("line 1")) << bad;
 }
 
+TEST(Text, big_constants_lie_aside) {
+  const std::string text =
+      "graph g opset 20\ninput %x: f32[3]\nconst %w: f32[3] = {1,2,0x7fc00001}\nconst %v: f32[1] = {4}\n%y = Plus(%x, %w, %v)\noutput %y\n";
+  const Graph graph = parse(text);
+  std::map<std::string, HostTensor> side;
+  PrintOptions options{.max_elements = 2};
+  options.aside = [&](const std::string& name, const HostTensor& tensor) { return side.emplace(name, tensor).second; };
+  const std::string printed = print(graph, options);
+  EXPECT_THAT(printed, HasSubstr("const %w: f32[3] = side\n"));
+  EXPECT_THAT(printed, HasSubstr("const %v: f32[1] = {4}\n"));
+  const auto find = [&](const std::string& name) { return side.at(name); };
+  expect_equal(graph, parse_graph(printed, toy::find, find));
+  EXPECT_THAT(error_of(printed), HasSubstr("side file"));
+  side.at("w") = HostTensor(DType::f32, {2});
+  EXPECT_THROW(parse_graph(printed, toy::find, find), Error);
+  options.aside = [](const std::string&, const HostTensor&) { return false; };
+  EXPECT_THAT(print(graph, options), HasSubstr("{1,2,0x7fc00001}"));  // what may not lie aside is printed in full
+}
+
 // Any bytes give a graph or an Error: valid text cut at every place, and with every byte changed.
 TEST(Text, survives_damage) {
   const std::string text =

@@ -19,6 +19,8 @@ Run add_quantize(CLI::App& app);
 Run add_export(CLI::App& app);
 Run add_check(CLI::App& app);
 Run add_fix_types(CLI::App& app);
+Run add_convert(CLI::App& app);
+Run add_extract(CLI::App& app);
 Run add_exec(CLI::App& app);
 Run add_run(CLI::App& app);
 Run add_inspect(CLI::App& app);
