@@ -73,6 +73,26 @@ Difference compare_steps(const Side& a, size_t step_a, std::span<const std::byte
   return compare_tensors({out_a.dtype, bytes_a, scale_a}, {out_b.dtype, bytes_b, scale_b}, out_a.dims.back());
 }
 
+std::optional<double> saturated(DType dtype, std::span<const std::byte> bytes) {
+  if (dtype != DType::e4m3 || bytes.empty()) return std::nullopt;
+  const auto count = std::ranges::count_if(bytes, [](std::byte code) { return (std::to_integer<int>(code) & 0x7f) == 0x7e; });
+  return 100.0 * static_cast<double>(count) / static_cast<double>(bytes.size());
+}
+
+// Sets lost_db of every layer from those of the tensors that its step in `b` reads.
+void find_losses(const plan::Plan& b, LayerReport& report) {
+  std::map<std::string, double> sqnr;  // by tensor
+  std::map<std::string, const plan::Step*> steps;
+  for (const plan::Step& step : b.steps) steps[b.buffers[plan::out_of(step.op)].name] = &step;
+  for (LayerDifference& layer : report.layers) {
+    double worst = kGoodSqnr;
+    for (const plan::Id id : plan::reads_of(steps.at(layer.name)->op))
+      if (const auto read = sqnr.find(b.buffers[id].name); read != sqnr.end()) worst = std::min(worst, read->second);
+    layer.lost_db = std::max(0.0, worst - layer.difference.sqnr_db);
+    sqnr[layer.name] = layer.difference.sqnr_db;
+  }
+}
+
 using Places = std::map<std::string, size_t>;  // name of a step's output -> step, the last that writes it
 
 Places outputs_of(const plan::Plan& plan) {
@@ -141,9 +161,41 @@ LayerReport compare_layers(const Side& a, const Side& b, int64_t batch) {
     if (!paired(buffer.name)) return report.only_b.push_back(buffer.name);
     const size_t step_a = in_a.at(buffer.name);
     report.layers.push_back({buffer.name, a.plan.steps[step_a].name, b.plan.steps[step].name, output_of(a.plan, step_a).dtype, buffer.dtype,
-                             compare_steps(a, step_a, kept.at(buffer.name), b, step, out)});
+                             compare_steps(a, step_a, kept.at(buffer.name), b, step, out),
+                             saturated(output_of(a.plan, step_a).dtype, kept.at(buffer.name)), saturated(buffer.dtype, out)});
   });
+  find_losses(b.plan, report);
   return report;
+}
+
+LayerReport compare_with(const std::map<std::string, HostTensor>& a, const std::string& runtime, const Side& b, int64_t batch) {
+  LayerReport report;
+  const Places in_b = outputs_of(b.plan);
+  walk_steps(b.plan, b.context, b.inputs, batch, [&](size_t index, std::span<const std::byte> out) {
+    const plan::Step& step = b.plan.steps[index];
+    const plan::Buffer& buffer = output_of(b.plan, index);
+    if (in_b.at(buffer.name) != index) return;
+    const auto found = a.find(buffer.name);
+    if (found == a.end() || static_cast<size_t>(found->second.count()) * size_of(buffer.dtype) != out.size())
+      return report.only_b.push_back(buffer.name);
+    // What the step folded in before it rounded is taken out again, as in compare_steps().
+    std::vector<double> scale = scales_of(b.plan, step);
+    const std::vector<double> factor = factors_of(b.plan, step);
+    for (size_t c = 0; c < scale.size(); ++c)
+      if (factor[c] != 0) scale[c] /= factor[c];
+    report.layers.push_back({buffer.name, runtime, step.name, DType::f32, buffer.dtype,
+                             compare_tensors({DType::f32, found->second.bytes()}, {buffer.dtype, out, scale}, buffer.dims.back()),
+                             std::nullopt, saturated(buffer.dtype, out)});
+  });
+  find_losses(b.plan, report);
+  return report;
+}
+
+const LayerDifference* first_bad(const LayerReport& report, double min_cosine) {
+  const auto bad = std::ranges::find_if(report.layers, [&](const LayerDifference& layer) {
+    return layer.difference.not_finite > 0 || !(layer.difference.mean_cosine >= min_cosine) || layer.lost_db >= kBadLoss;
+  });
+  return bad == report.layers.end() ? nullptr : &*bad;
 }
 
 }  // namespace octet

@@ -2,9 +2,12 @@
 // exact reference. What `octet compare` prints. Next: oracle/compare.h (the verdict on one step).
 #pragma once
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "numeric/host_tensor.h"
 #include "oracle/compare.h"
 #include "runtime/backend.h"
 
@@ -41,11 +44,20 @@ struct LayerDifference {
   std::string step_a, step_b;
   DType a, b;
   Difference difference;
+  // Codes +-448 in per cent of all, where a side is e4m3; else not set.
+  std::optional<double> saturated_a = std::nullopt, saturated_b = std::nullopt;
+  double lost_db = 0;  // SQNR that B's step lost: its output's below the lowest of what it reads, counted from kGoodSqnr
 };
+// What FP8 rounding alone leaves of a tensor is about 31 dB; differences between equal and this are none to look for.
+inline constexpr double kGoodSqnr = 35;
 struct LayerReport {
   std::vector<LayerDifference> layers;      // buffers of equal name and dims, in the order of b's steps
   std::vector<std::string> only_a, only_b;  // names of those without a partner
 };
+// The first layer, in B's order, that is bad: with values that are not finite, of a mean cosine below `min_cosine`, or that lost at least
+// kBadLoss dB at once, which no rounding to FP8 does. nullptr if none is.
+inline constexpr double kBadLoss = 12;
+const LayerDifference* first_bad(const LayerReport& report, double min_cosine = 0.99);
 // One engine, prepared with PrepareOptions::chunk = -1, and its inputs.
 struct Side {
   const plan::Plan& plan;
@@ -55,5 +67,8 @@ struct Side {
 // Keeps all of a's buffers that b has too in memory. Where an FP8 engine folds the attention's scale into q and k, it is taken
 // out again.
 LayerReport compare_layers(const Side& a, const Side& b, int64_t batch);
+// The same with another runtime's tensors in the place of a: f32, by name. Where b merges several projections into one buffer, whose sizes
+// differ, there is nothing to compare.
+LayerReport compare_with(const std::map<std::string, HostTensor>& a, const std::string& runtime, const Side& b, int64_t batch);
 
 }  // namespace octet

@@ -9,6 +9,7 @@
 #include "compare_report.h"
 #include "console.h"
 #include "npy_inputs.h"
+#include "onnxruntime.h"
 #include "plan/uses.h"
 #include "subcommand.h"
 
@@ -18,6 +19,7 @@ namespace {
 struct Options {
   std::string a, b;
   std::vector<std::string> inputs;
+  std::string against, python = "python3";
   bool per_layer = false, teacher_forced = false, json = false;
   int64_t batch = 1, rows = 0;
   Gates gates;
@@ -35,7 +37,7 @@ struct Subject {
 
 Subject open(const std::string& path, const Options& o) {
   DeviceOptions device = o.device;
-  if (o.per_layer || o.teacher_forced) device.chunk = -1;
+  if (o.per_layer || o.teacher_forced || !o.against.empty()) device.chunk = -1;
   Engine engine = with_context([&] { return "opening " + path; }, [&] { return open_engine(path, device); });
   auto context = engine.executable->new_context();
   return {path, std::move(engine), {}, std::move(context)};
@@ -119,7 +121,27 @@ ForcedEngine force(Subject& subject, int64_t rows, int threads) {
   return out;
 }
 
+// A on onnxruntime; B, or A itself, on octet: every tensor that a step of octet writes, and the outputs.
+void against_onnxruntime(const Options& o, Subject& subject, CompareReport& report) {
+  const plan::Plan& plan = subject.plan();
+  NamedTensors inputs;
+  for (size_t i = 0; i < plan.inputs.size(); ++i) inputs.emplace(plan.inputs[i].name, subject.tensors.inputs[i]);
+  std::vector<std::string> names;
+  for (const plan::Step& step : plan.steps) names.push_back(plan.buffers[plan::out_of(step.op)].name);
+  const NamedTensors theirs = run_onnxruntime(o.python, o.a, inputs, names);
+  const auto in = subject.tensors.input_pointers();
+  report.layers = compare_with(theirs, "onnxruntime", {plan, *subject.context, in}, report.batch);
+  for (const LayerDifference& layer : report.layers.layers)
+    for (const plan::Binding& output : plan.outputs)
+      if (output.name == layer.name) report.outputs.push_back(layer);
+}
+
 void check_usage(const Options& o) {
+  if (!o.against.empty() && is_plan(o.a))
+    throw Error(Code::kUsage, "--against onnxruntime needs the ONNX file first", "octet compare MODEL.onnx [ENGINE] --against onnxruntime");
+  if (!o.against.empty() && (o.teacher_forced || o.per_layer))
+    throw Error(Code::kUsage, "--against onnxruntime compares layer by layer itself");
+  if (!o.against.empty()) return;
   if (o.b.empty() && !o.teacher_forced)
     throw Error(Code::kUsage, "one model is given, and nothing to compare it with",
                 "give a second one, or --teacher-forced: each step against the exact reference");
@@ -130,11 +152,20 @@ void check_usage(const Options& o) {
 int compare(const Options& o) {
   check_usage(o);
   std::vector<Subject> subjects;
-  for (const std::string& path : {o.a, o.b})
-    if (!path.empty()) subjects.push_back(open(path, o));
+  const bool beside = o.against.empty();  // else A runs elsewhere
+  if (beside || o.b.empty()) subjects.push_back(open(o.a, o));
+  if (!o.b.empty()) subjects.push_back(open(o.b, o));
   bind_all(o, subjects);
-  CompareReport report{
-      o.a, o.b, subjects[0].engine.device, o.inputs.empty() ? "random" : "given", subjects[0].tensors.inputs[0].dims()[0], {}, {}, {}};
+  CompareReport report{beside ? o.a : o.a + " on onnxruntime",
+                       beside || !o.b.empty() ? o.b : o.a,
+                       subjects[0].engine.device,
+                       o.inputs.empty() ? "random" : "given",
+                       subjects[0].tensors.inputs[0].dims()[0],
+                       {},
+                       {},
+                       {}};
+  report.bad_cosine = o.gates.min_cosine.value_or(report.bad_cosine);
+  if (!o.against.empty()) against_onnxruntime(o, subjects[0], report);
   if (subjects.size() == 2) compare_outputs(subjects[0], subjects[1], report);
   if (o.per_layer) {
     const auto in_a = subjects[0].tensors.input_pointers(), in_b = subjects[1].tensors.input_pointers();
@@ -160,6 +191,9 @@ Run add_compare(CLI::App& app) {
   app.add_option("--batch", o->batch, "items of the random inputs")->check(CLI::Range(1, 1 << 20))->capture_default_str();
   app.add_flag("--per-layer", o->per_layer, "compare every intermediate tensor that both have, too");
   app.add_flag("--teacher-forced", o->teacher_forced, "judge every step on the exact reference's inputs; B may be left out");
+  app.add_option("--against", o->against, "onnxruntime: A, an ONNX file, runs there; B, or A, here; every layer is compared")
+      ->check(CLI::IsMember({"onnxruntime"}));
+  app.add_option("--python", o->python, "the Python that has onnxruntime, onnx and numpy (with --against)")->capture_default_str();
   app.add_option("--rows", o->rows, "output rows judged a step, spread evenly (with --teacher-forced; default: all)")
       ->check(CLI::Range(1, 1 << 30));
   app.add_option("--min-cosine", o->gates.min_cosine, "exit 6 if a compared tensor's mean cosine over rows is lower")

@@ -1,5 +1,6 @@
 #include "compare_report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -45,13 +46,24 @@ void check(const ForcedStep& step, const Gates& gates, std::vector<std::string>&
 }
 
 std::string table_of(const char* title, const std::vector<LayerDifference>& layers) {
-  Table table({title, "A", "B", "max abs", "cosine mean", "min", "SQNR dB", "codes differing"});
+  const bool steps = std::ranges::any_of(layers, [](const LayerDifference& layer) { return layer.saturated_a || layer.saturated_b; });
+  std::vector<std::string> header{title, "A", "B", "max abs", "cosine mean", "min", "SQNR dB", "codes differing"};
+  if (steps) header.insert(header.end(), {"saturated A", "B"});
+  Table table(header);
   int64_t not_finite = 0;
   for (const LayerDifference& layer : layers) {
     const Difference& d = layer.difference;
-    table.add({printable(layer.name), std::string(name_of(layer.a)), std::string(name_of(layer.b)), fmt::format("{:.4g}", d.max_abs),
-               fmt::format("{:.6f}", d.mean_cosine), fmt::format("{:.6f}", d.min_cosine), decibel(d.sqnr_db),
-               d.codes ? share(d.differing, d.elements) : "-"});
+    std::vector<std::string> row{printable(layer.name),
+                                 std::string(name_of(layer.a)),
+                                 std::string(name_of(layer.b)),
+                                 fmt::format("{:.4g}", d.max_abs),
+                                 fmt::format("{:.6f}", d.mean_cosine),
+                                 fmt::format("{:.6f}", d.min_cosine),
+                                 decibel(d.sqnr_db),
+                                 d.codes ? share(d.differing, d.elements) : "-"};
+    for (const auto& side : {layer.saturated_a, layer.saturated_b})
+      if (steps) row.push_back(side ? fmt::format("{:.4f} %", *side) : "-");
+    table.add(row);
     not_finite += d.not_finite;
   }
   return table.render() +
@@ -77,6 +89,17 @@ std::string unpaired(const char* side, const std::vector<std::string>& names) {
   return names.empty() ? "" : fmt::format("only in {}: {} tensors, such as {}\n", side, names.size(), printable(names.front()));
 }
 
+// Names the first bad layer, and why it is.
+std::string first_bad_line(const LayerReport& layers, double min_cosine) {
+  const LayerDifference* bad = first_bad(layers, min_cosine);
+  if (bad == nullptr) return fmt::format("no layer is bad: cosines of at least {}, no step loses {} dB\n", min_cosine, kBadLoss);
+  const Difference& d = bad->difference;
+  const std::string why = d.not_finite > 0 ? fmt::format("{} values are not finite", d.not_finite)
+                                           : fmt::format("mean cosine {:.4f}, SQNR {} dB, {:.1f} dB lost in this step", d.mean_cosine,
+                                                         decibel(d.sqnr_db), bad->lost_db);
+  return fmt::format("first bad layer: {} (step `{}`): {}\n", printable(bad->name), printable(bad->step_b), why);
+}
+
 Json json_of(const std::vector<LayerDifference>& layers) {
   Json out = Json::array();
   for (const LayerDifference& layer : layers) {
@@ -87,6 +110,9 @@ Json json_of(const std::vector<LayerDifference>& layers) {
     entry["mean_cosine"] = d.mean_cosine;
     entry["min_cosine"] = d.min_cosine, entry["sqnr_db"] = d.sqnr_db;  // infinity is dumped as null
     entry["code_differences"] = d.codes ? Json(d.differing) : Json(nullptr);
+    entry["saturated_a_percent"] = layer.saturated_a ? Json(*layer.saturated_a) : Json(nullptr);
+    entry["saturated_b_percent"] = layer.saturated_b ? Json(*layer.saturated_b) : Json(nullptr);
+    entry["lost_db"] = layer.lost_db;
     out.push_back(std::move(entry));
   }
   return out;
@@ -128,7 +154,8 @@ std::string to_text(const CompareReport& report) {
   text += fmt::format("device  {}\ninputs  {}, batch {}\n", report.device, report.inputs, report.batch);
   if (!report.outputs.empty()) text += "\n" + table_of("output", report.outputs);
   if (const LayerReport& layers = report.layers; !layers.layers.empty() || !layers.only_a.empty())
-    text += "\n" + table_of("layer", layers.layers) + unpaired("A", layers.only_a) + unpaired("B", layers.only_b);
+    text += "\n" + table_of("layer", layers.layers) + unpaired("A", layers.only_a) + unpaired("B", layers.only_b) +
+            first_bad_line(layers, report.bad_cosine);
   for (const ForcedEngine& engine : report.forced) text += table_of(engine);
   return text;
 }
@@ -138,6 +165,8 @@ std::string to_json(const CompareReport& report, const std::vector<std::string>&
       {"schema", "octet.compare/1"}, {"a", report.a}, {"b", report.b.empty() ? Json(nullptr) : Json(report.b)}, {"device", report.device}};
   out["inputs"] = report.inputs, out["batch"] = report.batch, out["passed"] = failures.empty(), out["failures"] = failures;
   out["outputs"] = json_of(report.outputs), out["layers"] = json_of(report.layers.layers);
+  const LayerDifference* bad = first_bad(report.layers, report.bad_cosine);
+  out["first_bad_layer"] = bad == nullptr ? Json(nullptr) : Json(bad->name);
   out["only_a"] = report.layers.only_a, out["only_b"] = report.layers.only_b;
   out["forced"] = Json::array();
   for (const ForcedEngine& engine : report.forced) out["forced"].push_back(json_of(engine));
