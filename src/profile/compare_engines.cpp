@@ -141,14 +141,19 @@ Leg leg_between(const Report& report, uint32_t from, uint32_t to) {
   return leg;
 }
 
-// Why a layer of `engine` may be slower than elsewhere: what its own steps say.
-std::string reason_of(const Engine& engine, const MatchedLayer::Side& side) {
-  const auto slowest = std::ranges::max_element(side.steps, {}, [&](uint32_t i) { return engine.steps[i].time.median; });
-  const Step& step = engine.steps[*slowest];
+const Step& slowest_of(const Engine& engine, const MatchedLayer::Side& side) {
+  return engine.steps[*std::ranges::max_element(side.steps, {}, [&](uint32_t i) { return engine.steps[i].time.median; })];
+}
+
+// Why a layer may be slower than it was: what its own steps say.
+std::string reason_of(const Step& before, const Step& step) {
+  if (step.flops == 0 && step.out_dtype == "e4m3" && before.out_dtype != "e4m3")
+    return "it rounds to e4m3 as well: the steps that read its codes gain";
   if (!step.fp8_reason.empty() && step.fp8 != "n/a") return step.fp8_reason;
   if (!step.notes.empty()) return step.notes.front();
   if (!step.refused.empty() && step.roofline.percent < 50) return step.refused.front();
-  if (step.roofline.roof == "memory") return fmt::format("bound by memory: its bytes alone take {:.4g} ms", step.roofline.roof_ms);
+  if (step.roofline.roof == "memory" && step.roofline.percent >= 50)
+    return fmt::format("bound by memory: its bytes alone take {:.4g} ms", step.roofline.roof_ms);
   if (step.roofline.percent > 0) return fmt::format("{:.0f} % of the {} roof", step.roofline.percent, step.roofline.roof);
   return "";
 }
@@ -158,8 +163,8 @@ void find_slower(Report& report) {
     for (uint32_t i = 0; i < report.layers.size(); ++i) {
       const MatchedLayer::Side &a = report.layers[i].sides[from], &b = report.layers[i].sides[from + 1];
       if (a.steps.empty() || b.steps.empty() || b.time.median <= a.time.median) continue;
-      report.slower.push_back(
-          {from, from + 1, i, b.time.median - a.time.median, b.time.low > a.time.high, reason_of(report.engines[from + 1], b)});
+      report.slower.push_back({from, from + 1, i, b.time.median - a.time.median, b.time.low > a.time.high,
+                               reason_of(slowest_of(report.engines[from], a), slowest_of(report.engines[from + 1], b))});
     }
   std::ranges::stable_sort(report.slower, [](const SlowerLayer& a, const SlowerLayer& b) {
     return a.beyond_noise != b.beyond_noise ? a.beyond_noise : a.delta_ms > b.delta_ms;

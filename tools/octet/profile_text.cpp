@@ -14,8 +14,6 @@ using profile::Engine;
 using profile::Report;
 using profile::Step;
 
-constexpr size_t kListed = 12;  // of the lists of single layers
-
 std::string ms(double value) { return fmt::format("{:.4g}", value); }
 std::string ms(const profile::Estimate& e) { return fmt::format("{:.4g} [{:.4g}, {:.4g}]", e.median, e.low, e.high); }
 std::string percent(double part, double all) { return all > 0 ? fmt::format("{:.1f} %", 100 * part / all) : "-"; }
@@ -73,19 +71,21 @@ std::string waterfall(const Report& report) {
   return text;
 }
 
+// Layers that repeat, with the same reason, are one line.
 std::string slower(const Report& report) {
-  std::string text;
-  size_t shown = 0, beyond = 0;
+  if (report.engines.size() < 2) return "";
+  std::vector<std::pair<std::string, std::pair<int, double>>> lines;
   for (const auto& layer : report.slower) {
     if (!layer.beyond_noise) continue;
-    if (++beyond > kListed) continue;
-    ++shown;
-    text += fmt::format("  {} {} -> {}: +{:.4g} ms  {}\n", printable(report.layers[layer.layer].name), report.engines[layer.from].label,
-                        report.engines[layer.to].label, layer.delta_ms, layer.reason);
+    const std::string line = fmt::format("{} {} -> {}: {}", without_numbers(report.layers[layer.layer].name),
+                                         report.engines[layer.from].label, report.engines[layer.to].label, layer.reason);
+    auto found = std::ranges::find(lines, line, &decltype(lines)::value_type::first);
+    if (found == lines.end()) found = lines.insert(lines.end(), {line, {0, 0.0}});
+    ++found->second.first, found->second.second += layer.delta_ms;
   }
-  if (report.engines.size() < 2) return "";
-  if (beyond > shown) text += fmt::format("  and {} more\n", beyond - shown);
-  return fmt::format("\nslower than before, beyond noise: {}\n{}", beyond == 0 ? "none" : "", text);
+  std::string text = fmt::format("\nslower than before, beyond noise: {}\n", lines.empty() ? "none" : "");
+  for (const auto& [line, count] : lines) text += fmt::format("  {} x, +{:.4g} ms  {}\n", count.first, count.second, printable(line));
+  return text;
 }
 
 std::string not_fp8(const Report& report) {
@@ -101,7 +101,7 @@ std::string not_fp8(const Report& report) {
       ++found->second.first, found->second.second += step.time.median;
     }
     text += fmt::format("\nproducts not in FP8, {}: {}\n", e.label, lines.empty() ? "none" : "");
-    for (const auto& [line, count] : lines) text += fmt::format("  {} x {:.4g} ms  {}\n", count.first, count.second, printable(line));
+    for (const auto& [line, count] : lines) text += fmt::format("  {} x, {:.4g} ms  {}\n", count.first, count.second, printable(line));
   }
   return text;
 }
