@@ -1,5 +1,6 @@
 #include "compile.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/version.h"
@@ -26,7 +27,8 @@ std::shared_ptr<const plan::Plan> compile(Graph graph, const CompileOptions& opt
   graph.sort();
   plan::Source source = record_source(graph);
   r.passes = passes::run_pipeline(graph, options.passes);
-  const auto plan = lower(graph, std::move(source));
+  const bool unfused = std::ranges::find(options.passes.disabled, passes::kFuseAttention) != options.passes.disabled.end();
+  const auto plan = lower(graph, std::move(source), {.fuse_attention = !unfused});
   plan->creator = "octet " + std::string(build_version());
   plan->processor_sha256 = options.processor_sha256;
   plan::validate(*plan);  // before any kernel sees it

@@ -23,6 +23,9 @@ std::unique_ptr<PreparedStep> prepare_step(const plan::Plan& plan, const plan::S
     std::unique_ptr<PreparedStep> operator()(const plan::Attention& op) { return prepare_attention(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::Pool& op) { return prepare_pool(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::L2Normalize& op) { return prepare_l2normalize(p, op); }
+    std::unique_ptr<PreparedStep> operator()(const plan::Scores& op) { return prepare_scores(p, op); }
+    std::unique_ptr<PreparedStep> operator()(const plan::Softmax& op) { return prepare_softmax(p, op); }
+    std::unique_ptr<PreparedStep> operator()(const plan::Values& op) { return prepare_values(p, op); }
   } visitor{plan};
   return std::visit(visitor, step.op);
 }

@@ -19,6 +19,9 @@ std::unique_ptr<PreparedStep> prepare_step(Preparation& with, const plan::Step& 
     std::unique_ptr<PreparedStep> operator()(const plan::Attention& op) { return prepare_attention(w, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::Pool& op) { return prepare_pool(w, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::L2Normalize& op) { return prepare_l2normalize(w, op); }
+    std::unique_ptr<PreparedStep> operator()(const plan::Scores& op) { return prepare_scores(w, op); }
+    std::unique_ptr<PreparedStep> operator()(const plan::Softmax& op) { return prepare_softmax(w, op); }
+    std::unique_ptr<PreparedStep> operator()(const plan::Values& op) { return prepare_values(w, op); }
   } visitor{with};
   return std::visit(visitor, step.op);
 }

@@ -126,8 +126,9 @@ plan::Source record_source(Graph& graph) {
   return source;
 }
 
-std::shared_ptr<plan::Plan> lower(const Graph& graph, plan::Source source) {
+std::shared_ptr<plan::Plan> lower(const Graph& graph, plan::Source source, const LowerOptions& options) {
   Lowering l(graph);
+  l.fuse_attention = options.fuse_attention;
   place_inputs(l);
   find_attentions(l);
   for (NodeId id = 0; id < static_cast<NodeId>(graph.node_count()); ++id)

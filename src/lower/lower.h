@@ -10,7 +10,10 @@ namespace octet {
 
 // `source`: the node names and edges of the model file, before passes (see record_source). Throws Error{kUnsupported} that lists
 // every node no step covers, each with the reason; nothing falls back silently.
-std::shared_ptr<plan::Plan> lower(const Graph& graph, plan::Source source);
+struct LowerOptions {
+  bool fuse_attention = true;  // off: scores, softmax and values are steps of their own, and their results go through memory
+};
+std::shared_ptr<plan::Plan> lower(const Graph& graph, plan::Source source, const LowerOptions& options = {});
 
 // The model's graph without tensors. Gives every node a unique source name first, so that steps can be traced back.
 plan::Source record_source(Graph& graph);

@@ -40,7 +40,8 @@ struct AttentionMatch {
   ValueId result = kNone;           // [B, S, heads * head_dim], heads merged
   NodeId anchor = kNone;            // the second product
   NodeId scores = kNone;            // the first product
-  std::vector<NodeId> nodes;        // everything covered, projections excluded
+  std::vector<NodeId> nodes;        // everything covered, projections excluded: the softmax first, then in the order of these ends
+  size_t scores_end = 0, output_end = 0, keys_end = 0;  // what leads from the product to the softmax; behind it; q's and k's; v's is last
 };
 
 class Lowering {
@@ -91,6 +92,7 @@ class Lowering {
   plan::Plan plan;
   std::map<ValueId, std::pair<size_t, int>> head_inputs;  // base value -> (attention, 0 q | 1 k | 2 v)
   std::vector<AttentionMatch> attentions;
+  bool fuse_attention = true;                   // off: three steps instead of one
   std::vector<std::vector<NodeId>> step_nodes;  // parallel to plan.steps
   const std::map<NodeId, std::vector<std::string>>& reasons() const { return reasons_; }
 
@@ -111,6 +113,8 @@ bool match_gemm(Lowering& l, NodeId anchor);         // MatMul by a constant
 bool match_attention(Lowering& l, NodeId anchor);    // the second product of a found attention
 bool match_pool(Lowering& l, NodeId anchor);         // Gather / GatherND of rows
 bool match_l2normalize(Lowering& l, NodeId anchor);  // LpNormalization
+// The same attention as the three steps scores, softmax and values; `nodes`: m.nodes and what follows the result.
+void emit_attention_steps(Lowering& l, const AttentionMatch& m, const plan::Attention& op, const std::vector<NodeId>& nodes);
 // Finds all attentions from their Softmax; near misses are recorded with refuse().
 void find_attentions(Lowering& l);
 // Buffer offsets per item: greedy, largest first, by lifetime over the steps. Sets arena_bytes_per_item.

@@ -173,10 +173,13 @@ AttentionMatch match_softmax(const Lowering& l, NodeId id) {
   if (dims.size() != 3 || (axis != -1 && axis != 3)) throw No{"not a softmax over the last axis of [batch, heads, tokens, tokens]"};
   const HostTensor* mask = nullptr;
   trace_scores(l, softmax.inputs[0], match, &mask);
+  match.scores_end = match.nodes.size();
   const ValueId v = follow_output(l, softmax.outputs[0], match);
+  match.output_end = match.nodes.size();
   const Node& scores = l.graph.node(match.scores);
   match.q = trace_head_input(l, scores.inputs[0], {0, 2, 1, 3}, match, "q");
   match.k = trace_head_input(l, scores.inputs[1], {0, 2, 3, 1}, match, "k");
+  match.keys_end = match.nodes.size();
   match.v = trace_head_input(l, v, {0, 2, 1, 3}, match, "v");
   if (match.q.base == match.k.base || match.k.base == match.v.base || match.q.base == match.v.base)
     throw No{"q, k and v do not come from three projections"};
@@ -244,7 +247,8 @@ bool match_attention(Lowering& l, NodeId anchor) {
     op.out_scale = out.scale;
     nodes.insert(nodes.end(), out.nodes.begin(), out.nodes.end());
   }
-  l.emit(l.graph.node(anchor).name, op, nodes);
+  if (l.fuse_attention) l.emit(l.graph.node(anchor).name, op, nodes);
+  else emit_attention_steps(l, m, op, nodes);
   return true;
 }
 

@@ -59,6 +59,8 @@ double out_scale_of(const plan::Step& step, int64_t col) {
   }
   if (const auto* norm = std::get_if<plan::Norm>(&step.op)) return norm->out_scale;
   if (const auto* attention = std::get_if<plan::Attention>(&step.op)) return attention->out_scale;
+  if (const auto* softmax = std::get_if<plan::Softmax>(&step.op)) return softmax->out_scale;
+  if (const auto* values = std::get_if<plan::Values>(&step.op)) return values->out_scale;
   return 1;
 }
 

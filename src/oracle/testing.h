@@ -123,6 +123,31 @@ struct Naive {
     }
     return static_cast<double>(out * op.v.scale / op.out_scale);
   }
+  double operator()(const plan::Scores& op, int64_t row, int64_t key) const {
+    const int64_t item = row / op.tokens / op.heads, head = row / op.tokens % op.heads, query = row % op.tokens;
+    if (key >= (op.causal ? query + 1 : op.tokens)) return 0;
+    const auto value = [&](const plan::AttentionInput& x, int64_t t, int64_t d) {
+      return static_cast<long double>(at(x.buffer, (item * op.tokens + t) * x.row_stride + x.column + head * op.head_dim + d));
+    };
+    long double sum = 0;
+    for (int64_t d = 0; d < op.head_dim; ++d) sum += value(op.q, query, d) * value(op.k, key, d);
+    return static_cast<double>(sum * op.q.scale * op.k.scale * op.score_scale);
+  }
+  double operator()(const plan::Softmax& op, int64_t row, int64_t key) const {
+    const int64_t keys = op.causal ? row % op.tokens + 1 : op.tokens, cols = plan::padded_keys(op.tokens);
+    if (key >= keys) return 0;
+    long double sum = 0;
+    for (int64_t j = 0; j < keys; ++j) sum += std::exp(static_cast<long double>(at(op.in, row * cols + j)));  // small: no maximum is needed
+    return static_cast<double>(std::exp(static_cast<long double>(at(op.in, row * cols + key))) / sum / op.out_scale);
+  }
+  double operator()(const plan::Values& op, int64_t row, int64_t c) const {
+    const int64_t item = row / op.tokens, query = row % op.tokens, head = c / op.head_dim, keys = op.causal ? query + 1 : op.tokens;
+    long double sum = 0;
+    for (int64_t j = 0; j < keys; ++j)
+      sum += static_cast<long double>(at(op.in, ((item * op.heads + head) * op.tokens + query) * plan::padded_keys(op.tokens) + j)) *
+             at(op.v.buffer, (item * op.tokens + j) * op.v.row_stride + op.v.column + c);
+    return static_cast<double>(sum * op.p_scale * op.v.scale / op.out_scale);
+  }
   double operator()(const plan::Pool& op, int64_t item, int64_t c) const {
     int64_t row = op.index;
     if (op.mode != plan::PoolMode::kIndex) {

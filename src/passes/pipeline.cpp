@@ -29,6 +29,7 @@ constexpr Pass kPipeline[] = {
 void check_disabled(const std::vector<std::string>& disabled) {
   std::vector<std::string> names;
   for (const Pass& pass : kPipeline) names.emplace_back(pass.name);
+  names.emplace_back(kFuseAttention);
   for (const auto& name : disabled)
     if (std::find(names.begin(), names.end(), name) == names.end()) {
       const std::string near = nearest(name, names);

@@ -21,6 +21,9 @@ struct Pass {
 };
 std::span<const Pass> pipeline();
 
+// What lowering fuses, and `disabled` switches off as well. Not passes: they have no graph of their own to dump.
+inline constexpr std::string_view kFuseAttention = "fuse-attention";
+
 struct Report {
   std::string name;
   int rewrites = 0;
@@ -28,7 +31,7 @@ struct Report {
   Notes notes;
 };
 struct Options {
-  std::vector<std::string> disabled;  // names; an unknown one is Error{kUsage}
+  std::vector<std::string> disabled;  // names, kFuseAttention among them; an unknown one is Error{kUsage}
   // Called after the pass named `dump_after` (or "all") with the pass's name and the graph's text.
   std::string dump_after;
   std::function<void(std::string_view pass, const std::string& text)> dump;

@@ -55,6 +55,18 @@ inline void fields(Is<Pool> auto& self, auto&& visit) {
 inline void fields(Is<L2Normalize> auto& self, auto&& visit) {
   visit("in", self.in), visit("out", self.out), visit("cols", self.cols), visit("epsilon", self.epsilon);
 }
+inline void fields(Is<Scores> auto& self, auto&& visit) {
+  visit("q", self.q), visit("k", self.k), visit("out", self.out), visit("tokens", self.tokens), visit("heads", self.heads);
+  visit("head_dim", self.head_dim), visit("causal", self.causal), visit("score_scale", self.score_scale);
+}
+inline void fields(Is<Softmax> auto& self, auto&& visit) {
+  visit("in", self.in), visit("out", self.out), visit("tokens", self.tokens), visit("heads", self.heads), visit("causal", self.causal);
+  visit("out_scale", self.out_scale), visit("mask", self.mask);
+}
+inline void fields(Is<Values> auto& self, auto&& visit) {
+  visit("in", self.in), visit("v", self.v), visit("out", self.out), visit("tokens", self.tokens), visit("heads", self.heads);
+  visit("head_dim", self.head_dim), visit("causal", self.causal), visit("p_scale", self.p_scale), visit("out_scale", self.out_scale);
+}
 inline void fields(Is<Step> auto& self, auto&& visit) { visit("name", self.name), visit("op", self.op), visit("notes", self.notes); }
 inline void fields(Is<SourceNode> auto& self, auto&& visit) {
   visit("name", self.name), visit("op", self.op), visit("inputs", self.inputs), visit("outputs", self.outputs);

@@ -10,7 +10,7 @@ namespace {
 // Members of type uint32_t that are ids, by name: C++ does not tell them from counts.
 bool is_id(std::string_view field) {
   for (const char* id : {"buffer", "ids", "out", "token", "position", "pixels", "weight", "bias", "class_token", "in", "gamma", "beta", "a",
-                         "residual", "channel_scale"})
+                         "residual", "channel_scale", "mask"})
     if (field == id) return true;
   return false;
 }
@@ -65,10 +65,11 @@ std::string row(const char* name) {
 TEST(PlanFormat, DocumentAgreesWithTheCode) {
   const std::string document = read_text(OCTET_SOURCE_DIR "/docs/formats/plan.md");
   const auto expect = [&](const std::string& line) { EXPECT_NE(document.find(line), document.npos) << line; };
-  for (const std::string& line : {row<Binding>("Binding"), row<Buffer>("Buffer"), row<Weight>("Weight"), row<Step>("Step"),
-                                  row<Embed>("Embed"), row<PatchEmbed>("PatchEmbed"), row<Norm>("Norm"), row<Gemm>("Gemm"),
-                                  row<ColumnRange>("ColumnRange"), row<Attention>("Attention"), row<AttentionInput>("AttentionInput"),
-                                  row<Pool>("Pool"), row<L2Normalize>("L2Normalize"), row<Source>("Source"), row<SourceNode>("SourceNode")})
+  for (const std::string& line :
+       {row<Binding>("Binding"), row<Buffer>("Buffer"), row<Weight>("Weight"), row<Step>("Step"), row<Embed>("Embed"),
+        row<PatchEmbed>("PatchEmbed"), row<Norm>("Norm"), row<Gemm>("Gemm"), row<ColumnRange>("ColumnRange"), row<Attention>("Attention"),
+        row<AttentionInput>("AttentionInput"), row<Pool>("Pool"), row<L2Normalize>("L2Normalize"), row<Scores>("Scores"),
+        row<Softmax>("Softmax"), row<Values>("Values"), row<Source>("Source"), row<SourceNode>("SourceNode")})
     expect(line);
   const auto section = [&](const char* name, auto visit_fields) {
     Describe describe;

@@ -42,6 +42,18 @@ struct ProblemOf {
   }
   std::string operator()(const Pool& op) const { return fmt::format("pool:{}x{}x{}", batch, op.rows, op.cols); }
   std::string operator()(const L2Normalize& op) const { return fmt::format("l2normalize:{}x{}", batch, op.cols); }
+  std::string operator()(const Scores& op) const {
+    return fmt::format("scores:{}->{}:{}x{}x{}x{}{}", type(op.q.buffer), type(op.out), batch, op.heads, op.tokens, op.head_dim,
+                       op.causal ? "+causal" : "");
+  }
+  std::string operator()(const Softmax& op) const {
+    return fmt::format("softmax:{}->{}:{}x{}{}{}", type(op.in), type(op.out), batch * op.heads * op.tokens, op.tokens,
+                       op.causal ? "+causal" : "", op.mask != kNoId ? "+mask" : "");
+  }
+  std::string operator()(const Values& op) const {
+    return fmt::format("values:{}x{}->{}:{}x{}x{}x{}{}", type(op.in), type(op.v.buffer), type(op.out), batch, op.heads, op.tokens,
+                       op.head_dim, op.causal ? "+causal" : "");
+  }
 };
 
 }  // namespace
@@ -54,7 +66,8 @@ std::string_view name_of(Activation activation) {
 }
 
 std::string_view kind_of(const Operation& op) {
-  constexpr std::string_view kKinds[] = {"embed", "patch_embed", "norm", "gemm", "attention", "pool", "l2normalize"};
+  constexpr std::string_view kKinds[] = {"embed", "patch_embed", "norm",   "gemm",    "attention",
+                                         "pool",  "l2normalize", "scores", "softmax", "values"};
   static_assert(std::size(kKinds) == std::variant_size_v<Operation>);
   return kKinds[op.index()];
 }

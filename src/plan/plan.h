@@ -88,6 +88,35 @@ struct Attention {
   uint8_t causal = 0;
   float score_scale = 1, p_scale = 0, out_scale = 1;
 };
+// Attention unfused, in three steps (--disable-pass=fuse-attention). Scores and weights of an item are [heads * tokens, padded_keys]:
+// row h * tokens + i holds what query i gives each key; keys that it does not see (j > i if causal) and columns past `tokens` are 0.
+constexpr int64_t padded_keys(int64_t tokens) { return (tokens + 7) / 8 * 8; }  // rows of 16-bit values begin at multiples of 16 bytes
+// out[h*tokens + i, j] = round((q . k) * q.scale * k.scale * score_scale).
+struct Scores {
+  AttentionInput q, k;
+  Id out = kNoId;
+  uint32_t tokens = 0, heads = 0, head_dim = 0;
+  uint8_t causal = 0;
+  float score_scale = 1;
+};
+// out = round(softmax(in) / out_scale) over the keys that a query sees, in f32. mask i32 or i64 [T]: key j has no weight where mask[b, j]
+// is 0, unless no key of a query has any: then all have the same.
+struct Softmax {
+  Id in = kNoId, out = kNoId;
+  uint32_t tokens = 0, heads = 0;
+  uint8_t causal = 0;
+  float out_scale = 1;
+  Id mask = kNoId;
+};
+// out[i, h*head_dim + d] = round((sum_j in[h*tokens + i, j] * p_scale * v[j, h, d]) * v.scale / out_scale).
+struct Values {
+  Id in = kNoId;
+  AttentionInput v;
+  Id out = kNoId;  // [tokens, heads * head_dim]
+  uint32_t tokens = 0, heads = 0, head_dim = 0;
+  uint8_t causal = 0;
+  float p_scale = 1, out_scale = 1;
+};
 enum class PoolMode : uint8_t { kIndex = 0, kArgMax, kFirstEqual };
 // out[b,:] = in[b,row,:]; row = index, or argmax(ids[b,:]) (first of equals), or the first t with ids[b,t] == index (else 0).
 struct Pool {
@@ -103,7 +132,8 @@ struct L2Normalize {
   float epsilon = 0;
 };
 
-using Operation = std::variant<Embed, PatchEmbed, Norm, Gemm, Attention, Pool, L2Normalize>;  // the index is stored: append only
+// The index is stored: append only.
+using Operation = std::variant<Embed, PatchEmbed, Norm, Gemm, Attention, Pool, L2Normalize, Scores, Softmax, Values>;
 
 struct Step {
   std::string name;  // "vision.layers.3.qkv": from the anchor ONNX node
@@ -137,7 +167,7 @@ struct Plan {
   std::vector<std::shared_ptr<const void>> storage;
 };
 
-std::string_view kind_of(const Operation& op);  // "embed patch_embed norm gemm attention pool l2normalize"
+std::string_view kind_of(const Operation& op);  // "embed patch_embed norm gemm attention pool l2normalize scores softmax values"
 uint64_t bytes_per_item(const Buffer& buffer);
 // The problem string of a step at a batch: "gemm:e4m3xe4m3->f16:2056x1024x4096+bias+residual". Test, bench and report share it.
 std::string problem_of(const Plan& plan, const Step& step, int64_t batch);

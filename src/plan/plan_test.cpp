@@ -29,6 +29,14 @@ TEST(Plan, KindsAndProblemStrings) {
                           "gemm:e4m3xe4m3->f16:56x16x40+bias+residual", "pool:8x7x16", "norm:f16->f16:8x16"));
 }
 
+TEST(Plan, UnfusedAttentionIsThreeSteps) {
+  const Plan plan = testing::unfused_plan();
+  std::vector<std::string> problems;
+  for (size_t i = 3; i < 6; ++i) problems.push_back(problem_of(plan, plan.steps[i], 8));
+  EXPECT_THAT(problems,
+              ElementsAre("scores:e4m3->f16:8x3x5x8+causal", "softmax:f16->e4m3:120x5+causal", "values:e4m3xe4m3->e4m3:8x3x5x8+causal"));
+}
+
 TEST(Plan, AttentionProblemSaysWhenProbabilitiesAreUnusual) {
   Plan plan = testing::text_plan();
   auto& attention = std::get<Attention>(plan.steps[3].op);

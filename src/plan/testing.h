@@ -96,6 +96,28 @@ inline Plan text_plan(uint32_t seed = 1) {
   return b.plan;
 }
 
+// text_plan() with its attention unfused: scores in f16, weights in e4m3.
+inline Plan unfused_plan(uint32_t seed = 1) {
+  Plan plan = text_plan(seed);
+  const Attention fused = std::get<Attention>(plan.steps[3].op);
+  const auto arena = [&](const char* name, DType dtype) {
+    plan.buffers.push_back({name, dtype, {int64_t{fused.heads} * fused.tokens, padded_keys(fused.tokens)}, plan.arena_bytes_per_item, 0});
+    plan.arena_bytes_per_item += (bytes_per_item(plan.buffers.back()) + 63) / 64 * 64;
+    return static_cast<Id>(plan.buffers.size() - 1);
+  };
+  const Id scores = arena("scores", DType::f16), weights = arena("weights", DType::e4m3);
+  const Step steps[] = {
+      {"scores", Scores{fused.q, fused.k, scores, fused.tokens, fused.heads, fused.head_dim, fused.causal, fused.score_scale}, {}},
+      {"softmax", Softmax{scores, weights, fused.tokens, fused.heads, fused.causal, fused.p_scale}, {}},
+      {"values",
+       Values{weights, fused.v, fused.out, fused.tokens, fused.heads, fused.head_dim, fused.causal, fused.p_scale, fused.out_scale},
+       {}}};
+  plan.steps.erase(plan.steps.begin() + 3);
+  plan.steps.insert(plan.steps.begin() + 3, std::begin(steps), std::end(steps));
+  plan.source.steps.insert(plan.source.steps.begin() + 4, 2, {});
+  return plan;
+}
+
 // pixels [3, 6, 4], patches of 2 -> patch embed with a class token (S = 7, D = 16) -> norm -> fc1 + quick_gelu (e4m3)
 // -> fc2 with channel scales + residual -> class row -> norm -> f16 [16].
 inline Plan image_plan(uint32_t seed = 2) {

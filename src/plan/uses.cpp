@@ -18,6 +18,9 @@ struct Reads {
   std::vector<Id> operator()(const Attention& op) const { return present({op.q.buffer, op.k.buffer, op.v.buffer}); }
   std::vector<Id> operator()(const Pool& op) const { return present({op.in, op.ids}); }
   std::vector<Id> operator()(const L2Normalize& op) const { return present({op.in}); }
+  std::vector<Id> operator()(const Scores& op) const { return present({op.q.buffer, op.k.buffer}); }
+  std::vector<Id> operator()(const Softmax& op) const { return present({op.in, op.mask}); }
+  std::vector<Id> operator()(const Values& op) const { return present({op.in, op.v.buffer}); }
 };
 
 struct Weights {
@@ -28,6 +31,9 @@ struct Weights {
   std::vector<Id> operator()(const Attention&) const { return {}; }
   std::vector<Id> operator()(const Pool&) const { return {}; }
   std::vector<Id> operator()(const L2Normalize&) const { return {}; }
+  std::vector<Id> operator()(const Scores&) const { return {}; }
+  std::vector<Id> operator()(const Softmax&) const { return {}; }
+  std::vector<Id> operator()(const Values&) const { return {}; }
 };
 
 }  // namespace

@@ -133,21 +133,59 @@ struct Check {
       check_scale(scale, "channel_scale");
     }
   }
-  void operator()(const Attention& op) const {
-    require(op.tokens >= 1 && op.tokens <= kMaxTokens, "{} tokens, not 1 to {}", op.tokens, kMaxTokens);
-    const uint64_t cols = uint64_t{op.heads} * op.head_dim;
-    require(cols >= 1 && cols <= INT32_MAX, "{} heads of {}", op.heads, op.head_dim);
-    require(op.q.buffer < plan.buffers.size(), "q is buffer {} of {}", op.q.buffer, plan.buffers.size());
-    const DType in = plan.buffers[op.q.buffer].dtype;
-    for (const auto& [input, role] : {std::pair{op.q, "q"}, {op.k, "k"}, {op.v, "v"}}) {
-      buffer(input.buffer, role, kFloatsAndE4m3 & bit(in), op.tokens, input.row_stride);
-      require(input.column + cols <= input.row_stride, "{} takes columns [{}, {}) of rows of {}", role, input.column, input.column + cols,
-              input.row_stride);
-      check_scale(input.scale, "the scale of q, k or v");
-      require(in == DType::e4m3 || input.scale == 1, "{} is {}, yet has scale {}", role, name_of(in), input.scale);
-    }
+  // One of q, k and v, of dtype `in`.
+  void attention_input(const AttentionInput& input, const char* role, DType in, uint32_t tokens, uint64_t cols) const {
+    buffer(input.buffer, role, kFloatsAndE4m3 & bit(in), tokens, input.row_stride);
+    require(input.column + cols <= input.row_stride, "{} takes columns [{}, {}) of rows of {}", role, input.column, input.column + cols,
+            input.row_stride);
+    check_scale(input.scale, "the scale of q, k or v");
+    require(in == DType::e4m3 || input.scale == 1, "{} is {}, yet has scale {}", role, name_of(in), input.scale);
+  }
+  // Returns heads * head_dim.
+  uint64_t attention_shape(uint32_t tokens, uint32_t heads, uint32_t head_dim, uint8_t causal) const {
+    require(tokens >= 1 && tokens <= kMaxTokens, "{} tokens, not 1 to {}", tokens, kMaxTokens);
+    const uint64_t cols = uint64_t{heads} * head_dim;
+    require(cols >= 1 && cols <= INT32_MAX, "{} heads of {}", heads, head_dim);
+    require(causal <= 1, "causal is {}, not 0 or 1", causal);
+    return cols;
+  }
+  DType dtype_of(Id id, const char* role) const {
+    require(id < plan.buffers.size(), "{} is buffer {} of {}", role, id, plan.buffers.size());
+    return plan.buffers[id].dtype;
+  }
+  // [heads * tokens, padded_keys]
+  const Buffer& weights_of_keys(Id id, const char* role, uint32_t dtypes, uint32_t tokens, uint32_t heads) const {
+    return buffer(id, role, dtypes, int64_t{heads} * tokens, padded_keys(tokens));
+  }
+  void operator()(const Scores& op) const {
+    const uint64_t cols = attention_shape(op.tokens, op.heads, op.head_dim, op.causal);
+    const DType in = dtype_of(op.q.buffer, "q");
+    attention_input(op.q, "q", in, op.tokens, cols);
+    attention_input(op.k, "k", in, op.tokens, cols);
+    weights_of_keys(op.out, "out", kFloats, op.tokens, op.heads);
+    check_scale(op.score_scale, "score_scale");
+  }
+  void operator()(const Softmax& op) const {
+    attention_shape(op.tokens, op.heads, 1, op.causal);
+    weights_of_keys(op.in, "in", kFloats, op.tokens, op.heads);
+    const Buffer& out = weights_of_keys(op.out, "out", kFloatsAndE4m3, op.tokens, op.heads);
+    if (op.mask != kNoId) buffer(op.mask, "mask", kIds, 1, op.tokens);
+    out_scale(out.dtype, op.out_scale);
+  }
+  void operator()(const Values& op) const {
+    const uint64_t cols = attention_shape(op.tokens, op.heads, op.head_dim, op.causal);
+    const DType in = weights_of_keys(op.in, "in", kFloatsAndE4m3, op.tokens, op.heads).dtype;
+    attention_input(op.v, "v", in, op.tokens, cols);
     const Buffer& out = buffer(op.out, "out", kFloatsAndE4m3, op.tokens, static_cast<int64_t>(cols));
-    require(op.causal <= 1, "causal is {}, not 0 or 1", op.causal);
+    check_scale(op.p_scale, "p_scale");
+    require(in == DType::e4m3 || op.p_scale == 1, "the weights are {}, yet have scale {}", name_of(in), op.p_scale);
+    out_scale(out.dtype, op.out_scale);
+  }
+  void operator()(const Attention& op) const {
+    const uint64_t cols = attention_shape(op.tokens, op.heads, op.head_dim, op.causal);
+    const DType in = dtype_of(op.q.buffer, "q");
+    for (const auto& [input, role] : {std::pair{op.q, "q"}, {op.k, "k"}, {op.v, "v"}}) attention_input(input, role, in, op.tokens, cols);
+    const Buffer& out = buffer(op.out, "out", kFloatsAndE4m3, op.tokens, static_cast<int64_t>(cols));
     check_scale(op.score_scale, "score_scale");
     if (op.p_scale != 0) check_scale(op.p_scale, "p_scale");
     out_scale(out.dtype, op.out_scale);

@@ -165,6 +165,23 @@ TEST(Validate, EveryInvariantNamesItsBreach) {
   }
 }
 
+TEST(Validate, UnfusedAttentionNamesItsBreach) {
+  const auto breach = [](auto&& change) {
+    Plan plan = unfused_plan();
+    change(plan);
+    return reason(plan);
+  };
+  EXPECT_THAT(breach([](Plan& p) { op<Scores>(p, 3).tokens = 6; }), HasSubstr("q"));
+  EXPECT_THAT(breach([](Plan& p) { op<Scores>(p, 3).score_scale = 0; }), HasSubstr("score_scale"));
+  EXPECT_THAT(breach([](Plan& p) { op<Scores>(p, 3).causal = 2; }), HasSubstr("causal is 2"));
+  EXPECT_THAT(breach([](Plan& p) { op<Softmax>(p, 4).heads = 2; }), HasSubstr("the step works on 10 rows of 8"));
+  EXPECT_THAT(breach([](Plan& p) { op<Softmax>(p, 4).out_scale = -1; }), HasSubstr("out_scale"));
+  EXPECT_THAT(breach([](Plan& p) { op<Softmax>(p, 4).in = 1000; }), HasSubstr("buffer 1000"));
+  EXPECT_THAT(breach([](Plan& p) { op<Values>(p, 5).p_scale = 0; }), HasSubstr("p_scale"));
+  EXPECT_THAT(breach([](Plan& p) { op<Values>(p, 5).v.column = 56; }), HasSubstr("columns"));
+  EXPECT_THAT(breach([](Plan& p) { op<Values>(p, 5).head_dim = 0; }), HasSubstr("heads of 0"));
+}
+
 TEST(Validate, NamesTheStep) {
   Plan plan = text_plan();
   op<Norm>(plan, 1).epsilon = NAN;
@@ -179,6 +196,7 @@ TEST(Validate, NamesTheStep) {
 TEST(Validate, AcceptsWhatIsAllowed) {
   EXPECT_EQ(reason(text_plan()), "");
   EXPECT_EQ(reason(image_plan()), "");
+  EXPECT_EQ(reason(unfused_plan()), "");
   Plan plan = image_plan();
   plan.buffers[4].offset = plan.buffers[1].offset;  // fc2 writes y in the place of its residual x, which dies there
   EXPECT_EQ(reason(plan), "");
@@ -227,7 +245,7 @@ TEST(Validate, OverlapAgreesWithBruteForce) {
 TEST(Validate, FourByteSweepsAreRefusedOrHarmless) {
   const Scratch scratch;
   size_t refused = 0, read_back = 0;
-  for (const Plan& plan : {text_plan(), image_plan()}) {
+  for (const Plan& plan : {text_plan(), image_plan(), unfused_plan()}) {
     const std::string file = file_of(plan, scratch);
     for (const SectionId id : {SectionId::kMeta, SectionId::kBuffers, SectionId::kWeights, SectionId::kSteps, SectionId::kSource}) {
       const Section section = section_of(file, id);

@@ -35,6 +35,13 @@ struct NatureOf {
   }
   Nature operator()(const plan::Pool& op) const { return {"copy", op.in}; }
   Nature operator()(const plan::L2Normalize& op) const { return {"normalisation", op.in}; }
+  Nature operator()(const plan::Scores& op) const {
+    return {"unfused attention", op.q.buffer, 2 * pairs(op.tokens, op.causal != 0) * op.heads * op.head_dim, true};
+  }
+  Nature operator()(const plan::Softmax& op) const { return {"unfused attention", op.in}; }
+  Nature operator()(const plan::Values& op) const {
+    return {"unfused attention", op.in, 2 * pairs(op.tokens, op.causal != 0) * op.heads * op.head_dim, true};
+  }
 };
 
 // A table is read row by row, not as a whole.

@@ -49,6 +49,8 @@ Group make_group(const std::string& name);
 // By family; `type` is that of the inputs, of no account to the last four.
 void add_gemm(Group& group, DType type);
 void add_attention(Group& group, DType type);
+void add_attention_steps(Group& group);  // unfused
+void add_masked_steps(Group& group);     // the softmax with a mask of keys
 void add_norm(Group& group);
 void add_embed(Group& group);
 void add_patch_embed(Group& group);

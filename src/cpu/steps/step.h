@@ -37,6 +37,9 @@ std::unique_ptr<PreparedStep> prepare_gemm(const plan::Plan& plan, const plan::G
 std::unique_ptr<PreparedStep> prepare_attention(const plan::Plan& plan, const plan::Attention& op);
 std::unique_ptr<PreparedStep> prepare_pool(const plan::Plan& plan, const plan::Pool& op);
 std::unique_ptr<PreparedStep> prepare_l2normalize(const plan::Plan& plan, const plan::L2Normalize& op);
+std::unique_ptr<PreparedStep> prepare_scores(const plan::Plan& plan, const plan::Scores& op);
+std::unique_ptr<PreparedStep> prepare_softmax(const plan::Plan& plan, const plan::Softmax& op);
+std::unique_ptr<PreparedStep> prepare_values(const plan::Plan& plan, const plan::Values& op);
 
 // A weight as f32, or `count` copies of `fallback` when id is kNoId.
 std::vector<float> weight_f32(const plan::Plan& plan, plan::Id id, size_t count, float fallback = 0);

@@ -77,6 +77,9 @@ std::unique_ptr<PreparedStep> prepare_gemm(Preparation& with, const plan::Gemm& 
 std::unique_ptr<PreparedStep> prepare_attention(Preparation& with, const plan::Attention& op);
 std::unique_ptr<PreparedStep> prepare_pool(Preparation& with, const plan::Pool& op);
 std::unique_ptr<PreparedStep> prepare_l2normalize(Preparation& with, const plan::L2Normalize& op);
+std::unique_ptr<PreparedStep> prepare_scores(Preparation& with, const plan::Scores& op);
+std::unique_ptr<PreparedStep> prepare_softmax(Preparation& with, const plan::Softmax& op);
+std::unique_ptr<PreparedStep> prepare_values(Preparation& with, const plan::Values& op);
 
 // A weight as f32, or `count` copies of `fallback` when id is kNoId.
 std::vector<float> weight_f32(const plan::Plan& plan, plan::Id id, size_t count, float fallback = 0);

@@ -27,6 +27,21 @@ inline QueryBlock block_at(const AttentionProblem& p, int64_t index, int64_t hei
 // Keys that row `i` of a block sees.
 inline int64_t visible(const AttentionProblem& p, const QueryBlock& block, int64_t i) { return p.causal ? block.row + i + 1 : p.tokens; }
 
+// What to add to the scores of an item's keys before they are scaled: one line of floats more than there are tokens may be read.
+inline int64_t mask_floats(const AttentionProblem& p) { return p.mask == Mask::kNone ? 0 : ceil_div(p.tokens, 32) * 32; }
+inline void load_mask(const AttentionProblem& p, const AttentionArgs& a, int64_t item, float* to) {
+  const int64_t first = item / p.heads * p.tokens;
+  for (int64_t j = 0; j < mask_floats(p); ++j) {
+    const int64_t at = first + (j < p.tokens ? j : 0);
+    const bool seen = p.mask == Mask::kI32 ? static_cast<const int32_t*>(a.mask)[at] != 0 : static_cast<const int64_t*>(a.mask)[at] != 0;
+    to[j] = seen ? 0.0f : kMaskedScore;
+  }
+}
+// s[j] += mask[j] for the keys of a row; both are readable to a whole number of vectors.
+inline void add_mask(float* s, const float* mask, int64_t keys) {
+  for (int64_t j = 0; j < keys; j += Native::kLanes) (Native::load(s + j) + Native::load(mask + j)).store(s + j);
+}
+
 // First element of (item, token) in q, k or v, and in out.
 inline int64_t source_index(const AttentionProblem& p, int64_t item, int64_t token, int64_t stride) {
   return (item / p.heads * p.tokens + token) * stride + item % p.heads * p.head_dim;
@@ -87,11 +102,14 @@ inline void finish_row_as(const float* o, int64_t head_dim, float factor, void* 
   for (int64_t d = 0; d < head_dim; d += 2 * V::kLanes)
     store_pair<kType>(out, index + d, V::load(o + d) * scale, V::load(o + d + V::kLanes) * scale, head_dim - d);
 }
+inline void finish_values(DType type, const float* o, int64_t count, float factor, void* out, int64_t index) {
+  if (type == DType::e4m3) return finish_row_as<DType::e4m3>(o, count, factor, out, index);
+  if (type == DType::f16) return finish_row_as<DType::f16>(o, count, factor, out, index);
+  if (type == DType::bf16) return finish_row_as<DType::bf16>(o, count, factor, out, index);
+  finish_row_as<DType::f32>(o, count, factor, out, index);
+}
 inline void finish_row(const AttentionProblem& p, const float* o, float factor, void* out, int64_t index) {
-  if (p.out == DType::e4m3) return finish_row_as<DType::e4m3>(o, p.head_dim, factor, out, index);
-  if (p.out == DType::f16) return finish_row_as<DType::f16>(o, p.head_dim, factor, out, index);
-  if (p.out == DType::bf16) return finish_row_as<DType::bf16>(o, p.head_dim, factor, out, index);
-  finish_row_as<DType::f32>(o, p.head_dim, factor, out, index);
+  finish_values(p.out, o, p.head_dim, factor, out, index);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ constexpr int64_t kTile = 64, kSoftmaxWarps = 8, kMostTokens = 2048;  // of atte
 
 // The device's Params.
 struct Params {
-  Address q, k, v, out, scores;
+  Address q, k, v, out, scores, weights;  // weights in the place of the scores
   int64_t q_stride, k_stride, v_stride, rows;
   float scale, out_scale;
 };
@@ -35,7 +35,7 @@ Program program_of(const char* entry, const AttentionUnfusedProblem& p) {
   return {"attention_unfused.cu",
           entry,
           {fmt::format("IN={}", p.in), fmt::format("OUT={}", p.out), fmt::format("TOKENS={}", p.tokens), fmt::format("HEADS={}", p.heads),
-           fmt::format("HEAD_DIM={}", p.head_dim), fmt::format("CAUSAL={}", int{p.causal}), "QUANTIZE_P=0"},
+           fmt::format("HEAD_DIM={}", p.head_dim), fmt::format("CAUSAL={}", int{p.causal}), "QUANTIZE_P=0", "SCORE=f32", "STEPS=0"},
           {}};
 }
 Program program_scores(const AttentionUnfusedProblem& p, const Gpu&) { return program_of("attention_unfused_scores", p); }
@@ -48,7 +48,7 @@ Launch launch_of(const AttentionUnfusedProblem& p, const AttentionUnfusedArgs& a
   launch.grid.x = static_cast<uint32_t>(blocks);
   launch.block.x = threads;
   launch.shared_bytes = static_cast<uint32_t>(shared_bytes);
-  launch.set_params(Params{a.q, a.k, a.v, a.out, a.scores, a.q_stride, a.k_stride, a.v_stride, a.batch * p.heads * p.tokens,
+  launch.set_params(Params{a.q, a.k, a.v, a.out, a.scores, a.scores, a.q_stride, a.k_stride, a.v_stride, a.batch * p.heads * p.tokens,
                            static_cast<float>(static_cast<double>(a.score_scale) * std::numbers::log2e), a.v_scale * a.inv_out_scale});
   return launch;
 }

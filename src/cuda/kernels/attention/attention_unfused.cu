@@ -1,6 +1,8 @@
 // Attention in three launches, the scores of all heads in device memory: see attention_unfused.h. Both products take 64 queries of one
 // head a block, 16 a warp, by mma.sync; tiles come by cp.async, the next one while this one is multiplied. q, k, v and p lie in rows
-// that begin at multiples of 16 bytes. Defines: IN (f16, bf16), OUT, TOKENS, HEADS, HEAD_DIM, CAUSAL, QUANTIZE_P (0).
+// that begin at multiples of 16 bytes. Defines: IN (f16, bf16), OUT, TOKENS, HEADS, HEAD_DIM, CAUSAL, QUANTIZE_P (0); SCORE (the type that
+// scores are stored in), STEPS: 0: one step of the plan, weights in the place of the scores and scores times log2(e); 1: three steps
+// (attention_steps.h), each with its own output, where keys that a query does not see are zeros.
 #include "attention.cuh"
 #include "mma.cuh"
 #include "vectors.cuh"
@@ -8,13 +10,15 @@
 struct Params {
   const IN *q, *k, *v;
   OUT* out;
-  uint8_t* scores;  // rows of kPitch f32; after the softmax their first halves are rows of kPitch IN
+  SCORE* scores;  // rows of kPitch
+  IN* weights;    // rows of kWeightPitch; without STEPS the first halves of the rows of scores
   int64_t q_stride, k_stride, v_stride, rows;
   float scale, out_scale;
 };
 
 constexpr int kTile = 64, kWarps = 4, kThreads = 32 * kWarps, kTiles = (TOKENS + kTile - 1) / kTile;
-constexpr int kPitch = (TOKENS + 7) / 8 * 8;
+constexpr int kPitch = (TOKENS + 7) / 8 * 8, kWeightPitch = STEPS ? kPitch : 2 * kPitch;
+static_assert(STEPS || sizeof(SCORE) == 2 * sizeof(IN), "weights take the first halves of the scores' rows");
 constexpr int kDim = (HEAD_DIM + 15) / 16 * 16, kDimPitch = kDim * 2 + 16, kKeyPitch = kTile * 2 + 16;  // bytes of a shared row
 constexpr float kLowest = -3e38f;  // finite: subtracted from itself it gives 0
 
@@ -50,21 +54,38 @@ struct Place {
   OCTET_DEVICE int64_t first_row() const { return (item * HEADS + head) * TOKENS; }  // of this head's scores
   // The end of the keys that any of the block's queries sees.
   OCTET_DEVICE int keys() const { return CAUSAL && (block + 1) * kTile < TOKENS ? (block + 1) * kTile : TOKENS; }
+  OCTET_DEVICE static int seen(int query) { return CAUSAL ? query + 1 : TOKENS; }
   OCTET_DEVICE const IN* of(const IN* base, int64_t stride) const { return base + item * TOKENS * stride + head * HEAD_DIM; }
 };
 
-// Lane 4g + t has columns 2t and 2t + 1 of rows g and g + 8. Even lanes take 4 columns of row g, odd ones of row g + 8: 16 bytes each.
+OCTET_DEVICE void store_four(SCORE* to, const float (&v)[4]) {
+  if constexpr (is_same<SCORE, float>) *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
+  else if constexpr (is_same<SCORE, f16>) *reinterpret_cast<uint2*>(to) = make_uint2(f32_to_f16x2(v[0], v[1]), f32_to_f16x2(v[2], v[3]));
+  else *reinterpret_cast<uint2*>(to) = make_uint2(f32_to_bf16x2(v[0], v[1]), f32_to_bf16x2(v[2], v[3]));
+}
+
+// Lane 4g + t has columns 2t and 2t + 1 of rows g and g + 8. Even lanes take 4 columns of row g, odd ones of row g + 8.
 OCTET_DEVICE void store_scores(const Params& p, const Place& at, const float (&s)[kTile / 8][4], int first) {
   const bool odd = at.lane & 1;
   const int row = at.row + (at.lane >> 2) + (odd ? 8 : 0);
-  float* const to = reinterpret_cast<float*>(p.scores) + (at.first_row() + row) * kPitch;
+  SCORE* const to = p.scores + (at.first_row() + row) * kPitch;
 #pragma unroll
   for (int j = 0; j < kTile / 8; ++j) {
     const float x = __shfl_xor_sync(~0u, odd ? s[j][0] : s[j][2], 1), y = __shfl_xor_sync(~0u, odd ? s[j][1] : s[j][3], 1);
-    const float4 four = odd ? make_float4(x * p.scale, y * p.scale, s[j][2] * p.scale, s[j][3] * p.scale)
-                            : make_float4(s[j][0] * p.scale, s[j][1] * p.scale, x * p.scale, y * p.scale);
+    float four[4] = {odd ? x : s[j][0], odd ? y : s[j][1], odd ? s[j][2] : x, odd ? s[j][3] : y};
     const int column = first + j * 8 + (at.lane & 2) * 2;
-    if (row < TOKENS && column < kPitch) *reinterpret_cast<float4*>(to + column) = four;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) four[i] = !STEPS || column + i < Place::seen(row) ? four[i] * p.scale : 0.0f;
+    if (row < TOKENS && column < kPitch) store_four(to + column, four);
+  }
+}
+// Zeros in the columns behind the last tile of keys that the block sees.
+OCTET_DEVICE void clear_unseen(const Params& p, const Place& at) {
+  const int begin = (at.keys() + kTile - 1) / kTile * kTile, columns = (kPitch - begin) / 4;
+  if (columns <= 0) return;
+  for (int i = int(threadIdx.x); i < kTile * columns; i += kThreads) {
+    const int row = at.block * kTile + i / columns;
+    if (row < TOKENS) store_four(p.scores + (at.first_row() + row) * kPitch + begin + i % columns * 4, {0, 0, 0, 0});
   }
 }
 
@@ -107,6 +128,7 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention_unfused_scores(
     }
     __syncthreads();
   }
+  if (STEPS) clear_unseen(p, at);
 }
 
 // A warp for a row, which stays in registers; what lies past the row's last key is not read, and written as zeros up to kPitch.
@@ -117,13 +139,15 @@ extern "C" __global__ void __launch_bounds__(256) attention_unfused_softmax(cons
   wait_for_predecessor();
   let_successor_start();
   if (row >= p.rows) return;
-  uint8_t* const place = p.scores + row * (kPitch * int64_t(sizeof(float)));
+  const SCORE* const from = p.scores + row * kPitch;
+  IN* const to = p.weights + row * kWeightPitch;
+  constexpr float kLog2e = 1.44269504f;
 
-  Packed<float> packed[kTurns];
+  Packed<SCORE> packed[kTurns];
 #pragma unroll
   for (int t = 0; t < kTurns; ++t) {
     const int column = (t * 32 + lane) * kVector;
-    if (column < keys) packed[t] = Packed<float>::load(reinterpret_cast<const float*>(place) + column);
+    if (column < keys) packed[t] = Packed<SCORE>::load(from + column);
   }
   float v[kTurns][kVector], most = kLowest, sum = 0;
 #pragma unroll
@@ -132,7 +156,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_unfused_softmax(cons
     packed[t].decode(v[t]);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
-      if (column + i >= keys) v[t][i] = minus_infinity();
+      v[t][i] = column + i >= keys ? minus_infinity() : STEPS ? v[t][i] * kLog2e : v[t][i];
       most = fmaxf(most, v[t][i]);
     }
   }
@@ -143,14 +167,15 @@ extern "C" __global__ void __launch_bounds__(256) attention_unfused_softmax(cons
     for (int i = 0; i < kVector; ++i) v[t][i] = exp2_approx(v[t][i] - most);
     sum += sum_of_vector(v[t]);
   }
-  const float inverse = 1.0f / sum_of_warp(sum);  // every lane has read its part of the row by now: it may be overwritten
+  // Every lane has read its part of the row by now: it may be overwritten.
+  const float inverse = (STEPS ? p.out_scale : 1.0f) / sum_of_warp(sum);
 #pragma unroll
   for (int t = 0; t < kTurns; ++t) {
     const int column = (t * 32 + lane) * kVector;
     if (column >= kPitch) continue;
 #pragma unroll
     for (int i = 0; i < kVector; ++i) v[t][i] *= inverse;
-    Packed<IN>::encode(v[t]).store(reinterpret_cast<IN*>(place) + column);
+    Packed<IN>::encode(v[t]).store(to + column);
   }
 }
 
@@ -166,16 +191,25 @@ OCTET_DEVICE void store_out(const Params& p, const Place& at, const float (&out)
   }
 }
 
+// The weights of keys that a query does not see are not to count, whatever they are. a[j]: rows g and g + 8, then the same 8 columns on.
+OCTET_DEVICE void hide_unseen(const Place& at, int first, uint32_t (&a)[4]) {
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    const int left = Place::seen(at.row + (at.lane >> 2) + (j & 1) * 8) - (first + (at.lane & 3) * 2 + (j >> 1) * 8);
+    a[j] &= left >= 2 ? ~0u : left == 1 ? 0xffffu : 0u;
+  }
+}
+
 extern "C" __global__ void __launch_bounds__(kThreads) attention_unfused_values(const __grid_constant__ Params p) {
   extern __shared__ uint4 shared[];
   constexpr int kStage = kTile * (kKeyPitch + kDimPitch);
   const Place at;
-  const IN* const p_rows = reinterpret_cast<const IN*>(p.scores) + at.first_row() * (2 * kPitch);
+  const IN* const p_rows = p.weights + at.first_row() * kWeightPitch;
   const IN* const v_rows = at.of(p.v, p.v_stride);
   const uint32_t stages = shared_address(shared);
   wait_for_predecessor();
   let_successor_start();
-  copy_tile<kTile>(stages, p_rows, 2 * kPitch, at.block * kTile, TOKENS, 0, kPitch);
+  copy_tile<kTile>(stages, p_rows, kWeightPitch, at.block * kTile, TOKENS, 0, kPitch);
   copy_tile<kDim>(stages + kTile * kKeyPitch, v_rows, p.v_stride, 0, TOKENS, 0, HEAD_DIM);
   commit_copies();
 
@@ -183,7 +217,7 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention_unfused_values(
   for (int first = 0, stage = 0; first < at.keys(); first += kTile, stage ^= 1) {
     const uint32_t now = stages + stage * kStage, next = stages + (stage ^ 1) * kStage;
     if (first + kTile < at.keys()) {
-      copy_tile<kTile>(next, p_rows, 2 * kPitch, at.block * kTile, TOKENS, first + kTile, kPitch);
+      copy_tile<kTile>(next, p_rows, kWeightPitch, at.block * kTile, TOKENS, first + kTile, kPitch);
       copy_tile<kDim>(next + kTile * kKeyPitch, v_rows, p.v_stride, first + kTile, TOKENS, 0, HEAD_DIM);
     }
     commit_copies();
@@ -196,6 +230,7 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention_unfused_values(
       for (int k = 0; k < kTile / 16; ++k) {
         uint32_t a[4];
         load_matrices(a, mine + k * 32);
+        if (STEPS && first + kTile > Place::seen(at.row)) hide_unseen(at, first + k * 16, a);
 #pragma unroll
         for (int d = 0; d < kDim / 8; d += 2) {
           uint32_t b[4];
