@@ -79,9 +79,9 @@ Run add_profile(CLI::App& app) {
   return [o, &app] {
     o->profile.command = "octet profile";
     for (const CLI::Option* option : app.get_options()) {
-      if (option->count() == 0) continue;
-      for (const std::string& value : option->results())
-        o->profile.command += option->get_lnames().empty() ? " " + value : fmt::format(" --{}={}", option->get_lnames()[0], value);
+      const bool named = !option->get_lnames().empty(), flag = option->get_expected_max() == 0;
+      for (size_t i = 0; option->count() > 0 && i < option->results().size(); ++i)
+        o->profile.command += (named ? " --" + option->get_lnames()[0] + (flag ? "" : "=") : " ") + (flag ? "" : option->results()[i]);
     }
     return profile_files(*o);
   };
