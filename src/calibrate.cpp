@@ -1,6 +1,7 @@
 #include "calibrate.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "compare.h"
@@ -37,6 +38,17 @@ const plan::Pool* causal_pool(const plan::Plan& plan) {
   return found;
 }
 
+// The mask of keys that all attentions share; kNoId if one has none or another.
+plan::Id key_mask(const plan::Plan& plan) {
+  std::optional<plan::Id> mask;
+  for (const plan::Step& step : plan.steps)
+    if (const auto* attention = std::get_if<plan::Attention>(&step.op)) {
+      if (mask && *mask != attention->mask) return plan::kNoId;
+      mask = attention->mask;
+    }
+  return mask.value_or(plan::kNoId);
+}
+
 }  // namespace
 
 Calibration::Calibration(const plan::Plan& plan) : plan_(plan) {
@@ -66,56 +78,71 @@ void Calibration::add(plan::Id buffer, int64_t column, int64_t columns, float fa
   found->quantizers.push_back(std::move(quantizer));
 }
 
-std::vector<int64_t> Calibration::rows_used(std::span<const void* const> inputs, int64_t batch) const {
-  const plan::Pool* pool = causal_pool(plan_);
-  if (pool == nullptr) return {};
+namespace {
+
+// An i32 or i64 input [batch, tokens].
+HostTensor integers_of(const plan::Plan& plan, plan::Id buffer, std::span<const void* const> inputs, int64_t batch) {
   size_t input = 0;
-  while (plan_.inputs[input].buffer != pool->ids) ++input;
-  const DType dtype = plan_.buffers[pool->ids].dtype;
-  const auto tokens = static_cast<int64_t>(pool->rows);
-  const auto bytes = static_cast<size_t>(batch * tokens) * size_of(dtype);
-  const HostTensor ids(dtype, {batch, tokens}, {static_cast<const std::byte*>(inputs[input]), bytes}, nullptr);
-  std::vector<int64_t> used;
-  for (int64_t item = 0; item < batch; ++item) {
-    int64_t row = 0;
-    const auto id = [&](int64_t t) { return ids.at_int(item * tokens + t); };
-    if (pool->mode == plan::PoolMode::kArgMax) {
-      for (int64_t t = 1; t < tokens; ++t)
-        if (id(t) > id(row)) row = t;
-    } else {
-      while (row < tokens && id(row) != pool->index) ++row;
-      if (row == tokens) row = 0;  // no such token: the engine pools row 0
-    }
-    used.push_back(row + 1);
-  }
-  return used;
+  while (plan.inputs[input].buffer != buffer) ++input;
+  const DType dtype = plan.buffers[buffer].dtype;
+  const std::vector<int64_t> dims{batch, plan.buffers[buffer].dims.back()};
+  const auto bytes = static_cast<size_t>(dims[0] * dims[1]) * size_of(dtype);
+  return HostTensor(dtype, dims, {static_cast<const std::byte*>(inputs[input]), bytes}, nullptr);
 }
 
-void Calibration::observe(plan::Id id, std::span<const std::byte> output, std::span<const int64_t> rows_used) {
+// The row that `pool` takes of an item.
+int64_t pooled_row(const plan::Pool& pool, const HostTensor& ids, int64_t item) {
+  const int64_t tokens = ids.dims()[1];
+  const auto id = [&](int64_t t) { return ids.at_int(item * tokens + t); };
+  int64_t row = 0;
+  if (pool.mode == plan::PoolMode::kArgMax) {
+    for (int64_t t = 1; t < tokens; ++t)
+      if (id(t) > id(row)) row = t;
+    return row;
+  }
+  while (row < tokens && id(row) != pool.index) ++row;
+  return row == tokens ? 0 : row;  // no such token: the engine pools row 0
+}
+
+}  // namespace
+
+std::vector<bool> Calibration::rows_that_matter(std::span<const void* const> inputs, int64_t batch) const {
+  std::vector<bool> matter;
+  if (const plan::Id mask = key_mask(plan_); mask != plan::kNoId) {
+    const HostTensor keys = integers_of(plan_, mask, inputs, batch);
+    for (int64_t i = 0; i < keys.count(); ++i) matter.push_back(keys.at_int(i) != 0);
+  } else if (const plan::Pool* pool = causal_pool(plan_)) {
+    const HostTensor ids = integers_of(plan_, pool->ids, inputs, batch);
+    for (int64_t item = 0; item < batch; ++item)
+      for (int64_t row = 0, last = pooled_row(*pool, ids, item); row < ids.dims()[1]; ++row) matter.push_back(row <= last);
+  }
+  return matter;
+}
+
+void Calibration::observe(plan::Id id, std::span<const std::byte> output, const std::vector<bool>& matter, int64_t batch) {
   const plan::Buffer& buffer = plan_.buffers[id];
-  const int64_t cols = buffer.dims.back(), rows = buffer.dims.size() == 1 ? 1 : buffer.dims[0];
+  const int64_t cols = buffer.dims.back();
   const auto row_bytes = static_cast<size_t>(cols) * size_of(buffer.dtype);
-  const auto items = static_cast<int64_t>(output.size() / row_bytes) / rows;
+  const auto rows = static_cast<int64_t>(output.size() / row_bytes);
+  const bool tokens = buffer.dims.size() == 2 && rows == static_cast<int64_t>(matter.size()) && rows > batch;
   std::vector<float> values(static_cast<size_t>(cols));
   for (CalibrationSite& site : sites_) {
     if (site.buffer != id) continue;
     const auto slice = std::span(values).subspan(static_cast<size_t>(site.column), static_cast<size_t>(site.columns));
-    for (int64_t item = 0; item < items; ++item) {
-      const int64_t used = rows_used.empty() ? rows : std::min(rows, rows_used[static_cast<size_t>(item)]);
-      for (int64_t row = 0; row < used; ++row) {
-        decode_many(buffer.dtype, output.data() + static_cast<size_t>(item * rows + row) * row_bytes, cols, values.data());
-        if (site.factor != 1)
-          for (float& v : slice) v /= site.factor;
-        with_context([&] { return fmt::format("observing `{}`", buffer.name); }, [&] { site.observer.add(slice); });
-      }
+    for (int64_t row = 0; row < rows; ++row) {
+      if (tokens && !matter[static_cast<size_t>(row)]) continue;
+      decode_many(buffer.dtype, output.data() + static_cast<size_t>(row) * row_bytes, cols, values.data());
+      if (site.factor != 1)
+        for (float& v : slice) v /= site.factor;
+      with_context([&] { return fmt::format("observing `{}`", buffer.name); }, [&] { site.observer.add(slice); });
     }
   }
 }
 
 void Calibration::run(Context& context, std::span<const void* const> inputs, int64_t batch) {
-  const std::vector<int64_t> rows = rows_used(inputs, batch);
+  const std::vector<bool> matter = rows_that_matter(inputs, batch);
   walk_steps(plan_, context, inputs, batch,
-             [&](size_t step, std::span<const std::byte> output) { observe(plan::out_of(plan_.steps[step].op), output, rows); });
+             [&](size_t step, std::span<const std::byte> output) { observe(plan::out_of(plan_.steps[step].op), output, matter, batch); });
 }
 
 }  // namespace octet

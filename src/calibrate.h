@@ -31,15 +31,17 @@ class Calibration {
  public:
   // A plan of a model in float types. Quantizers are called after the nodes of its source. It must outlive this.
   explicit Calibration(const plan::Plan& plan);
-  // One batch. `context` must be prepared with PrepareOptions::chunk = -1; inputs: parallel to plan.inputs. In a causal tower, rows
-  // after the pooled one (the first end-of-text token) are not observed: they cannot change the result.
+  // One batch. `context` must be prepared with PrepareOptions::chunk = -1; inputs: parallel to plan.inputs. Not observed,
+  // since they cannot change the result: in a causal tower the rows after the pooled one (the first end-of-text token); where all
+  // attentions share a mask of keys, the rows that it hides.
   void run(Context& context, std::span<const void* const> inputs, int64_t batch);
   const std::vector<CalibrationSite>& sites() const { return sites_; }
 
  private:
   void add(plan::Id buffer, int64_t column, int64_t columns, float factor, std::string quantizer);
-  void observe(plan::Id buffer, std::span<const std::byte> output, std::span<const int64_t> rows);
-  std::vector<int64_t> rows_used(std::span<const void* const> inputs, int64_t batch) const;
+  void observe(plan::Id buffer, std::span<const std::byte> output, const std::vector<bool>& matter, int64_t batch);
+  // Of the [batch, tokens] rows; empty: all do.
+  std::vector<bool> rows_that_matter(std::span<const void* const> inputs, int64_t batch) const;
 
   const plan::Plan& plan_;
   std::vector<CalibrationSite> sites_;

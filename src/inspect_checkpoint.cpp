@@ -10,7 +10,7 @@
 namespace octet {
 namespace {
 
-Json tower_of(const ClipTowerConfig& tower) {
+Json tower_of(const TransformerConfig& tower) {
   return {{"layers", tower.layers},
           {"hidden", tower.hidden},
           {"intermediate", tower.intermediate},

@@ -1,8 +1,11 @@
 #include "quantize_graph.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
+#include "base/text.h"
 #include "compile.h"
 #include "frontends/weights.h"
 #include "lower/lower.h"
@@ -228,10 +231,70 @@ Graph prepare_to_quantize(Graph graph, int opset) {
   return graph;
 }
 
+namespace {
+
+// `nodes` and all that depends on them, by node id. Shapes are uncovered where only uncovered nodes read them, or these too: they are
+// no reason to cut what else reads them.
+std::vector<bool> behind(const Graph& graph, const std::vector<Uncovered>& nodes) {
+  const auto computes = [&](const Uncovered& u) { return is_float(graph.value(graph.node(u.id).outputs.at(0)).type->dtype); };
+  const bool shapes_alone = std::none_of(nodes.begin(), nodes.end(), computes);
+  std::vector<bool> out(graph.node_count());
+  for (const Uncovered& u : nodes)
+    if (shapes_alone || computes(u)) out[static_cast<size_t>(u.id)] = true;
+  for (NodeId id = 0; id < static_cast<NodeId>(graph.node_count()); ++id)  // topological: producers come first
+    for (const ValueId in : graph.node(id).inputs)
+      if (const NodeId producer = in == kNone ? kNone : graph.value(in).producer; producer != kNone && out[static_cast<size_t>(producer)])
+        out[static_cast<size_t>(id)] = true;
+  return out;
+}
+
+// Takes `nodes` and what depends on them away: the floats that they read become outputs. Returns how many nodes went.
+size_t cut(Graph& graph, const std::vector<bool>& gone) {
+  const std::vector<ValueId> old = std::exchange(graph.outputs, {});
+  const auto is_gone = [&](ValueId value) {
+    const NodeId producer = graph.value(value).producer;
+    return producer != kNone && gone[static_cast<size_t>(producer)];
+  };
+  std::set<ValueId> outputs;
+  for (const ValueId value : old)
+    if (!is_gone(value)) outputs.insert(value);
+  size_t count = 0;
+  for (NodeId id = 0; id < static_cast<NodeId>(graph.node_count()); ++id) {
+    if (!gone[static_cast<size_t>(id)] || graph.node(id).dead) continue;
+    ++count;
+    for (const ValueId in : graph.node(id).inputs) {
+      if (in == kNone || graph.value(in).producer == kNone || graph.constant_of(in) || is_gone(in)) continue;
+      if (is_float(graph.value(in).type->dtype)) outputs.insert(in);
+    }
+    graph.erase(id);
+  }
+  graph.outputs.assign(outputs.begin(), outputs.end());
+  const int dead = graph.remove_dead();  // what only fed what went
+  graph.sort();
+  return count + static_cast<size_t>(dead);
+}
+
+}  // namespace
+
 Trunk compile_trunk(const Graph& prepared, std::shared_ptr<const Backend> backend) {
+  Trunk trunk;
+  Graph graph = prepared;
+  passes::run_pipeline(graph);
+  for (;;) {
+    const std::vector<Uncovered> left = uncovered_nodes(graph);
+    if (left.empty()) break;
+    const auto gone = behind(graph, left);
+    if (trunk.left.empty())
+      for (const Uncovered& u : left)
+        if (!u.why.empty()) trunk.left.push_back(fmt::format("`{}` ({}): {}", printable(u.node), u.op, u.why));
+    trunk.nodes += cut(graph, gone);
+    if (graph.outputs.empty()) lower(prepared, {});  // names every node and reason
+    check_types(graph);
+  }
   CompileOptions options;
   options.backend = std::move(backend);
-  return {compile(prepared, options), {}, 0};
+  trunk.plan = compile(std::move(graph), options);
+  return trunk;
 }
 
 QuantizedGraph quantize_graph(Graph prepared, std::span<const CalibrationSite> sites, const QuantizeOptions& options) {
@@ -242,6 +305,7 @@ QuantizedGraph quantize_graph(Graph prepared, std::span<const CalibrationSite> s
     lowering::Lowering found(prepared);
     lowering::find_attentions(found);
     attentions = std::move(found.attentions);
+    for (const auto& [id, reasons] : found.reasons()) out.notes.push_back(prepared.node(id).name + ": " + join(reasons, "; "));
   }
   const auto count = static_cast<NodeId>(prepared.node_count());
   Inserter inserter(prepared, observers, options, out);

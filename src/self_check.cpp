@@ -118,9 +118,7 @@ class Checker {
   void fill(size_t step, plan::Id id, std::span<std::byte> memory) {
     const DType dtype = plan_->buffers[id].dtype;
     if (!is_integer(dtype)) return values_.try_emplace(dtype, dtype).first->second.fill(memory);
-    int64_t vocabulary = 1000;
-    if (const auto* embed = std::get_if<plan::Embed>(&plan_->steps[step].op))
-      vocabulary = std::max<int64_t>(1, plan_->weights[embed->token].dims[0]);
+    const int64_t rows = plan::table_rows(*plan_, plan_->steps[step].op, id), vocabulary = rows > 0 ? rows : 1000;
     for (size_t at = 0; at < memory.size(); at += size_of(dtype)) {
       const auto value = static_cast<int64_t>(random_() % static_cast<uint64_t>(vocabulary));
       std::memcpy(memory.data() + at, &value, size_of(dtype));

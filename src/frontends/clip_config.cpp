@@ -7,17 +7,6 @@
 namespace octet {
 namespace {
 
-// Far above any CLIP; a bound keeps every later size product inside 64 bits.
-constexpr int64_t kMaxSize = 1 << 20;
-
-int64_t size_at(const nlohmann::json& object, const char* key, int64_t fallback) {
-  if (!object.contains(key) || object[key].is_null()) return fallback;
-  if (!object[key].is_number_integer()) fail(Code::kInvalid, "config.json: `{}` is not an integer", key);
-  const auto value = object[key].get<int64_t>();
-  if (value <= 0 || value > kMaxSize) fail(Code::kInvalid, "config.json: `{}` is {}, outside [1, {}]", key, value, kMaxSize);
-  return value;
-}
-
 const nlohmann::json& section(const nlohmann::json& config, const char* key) {
   static const nlohmann::json kEmpty = nlohmann::json::object();
   if (!config.contains(key) || config[key].is_null()) return kEmpty;
@@ -25,32 +14,18 @@ const nlohmann::json& section(const nlohmann::json& config, const char* key) {
   return config[key];
 }
 
-ClipTowerConfig tower(const nlohmann::json& object, ClipTowerConfig fallback, const char* name) {
-  ClipTowerConfig c;
-  c.hidden = size_at(object, "hidden_size", fallback.hidden);
-  c.intermediate = size_at(object, "intermediate_size", fallback.intermediate);
-  c.layers = size_at(object, "num_hidden_layers", 12);
-  c.heads = size_at(object, "num_attention_heads", fallback.heads);
-  c.activation = object.contains("hidden_act") && object["hidden_act"].is_string() ? object["hidden_act"].get<std::string>() : "quick_gelu";
-  if (object.contains("layer_norm_eps") && object["layer_norm_eps"].is_number()) c.epsilon = object["layer_norm_eps"].get<float>();
-  if (c.hidden % c.heads != 0)
-    fail(Code::kInvalid, "config.json: {} has hidden_size {} and {} heads, which do not divide it", name, c.hidden, c.heads);
-  if (!(c.epsilon > 0 && c.epsilon < 1)) fail(Code::kInvalid, "config.json: {} layer_norm_eps is {}", name, c.epsilon);
-  return c;
-}
-
 }  // namespace
 
 ClipConfig read_clip_config(const nlohmann::json& config) {
-  const std::string type = config.contains("model_type") && config["model_type"].is_string() ? config["model_type"].get<std::string>() : "";
+  const std::string type = text_at(config, "model_type", "");
   if (type != "clip")
-    throw Error(Code::kUnsupported, fmt::format("config.json: model_type is `{}`; octet's checkpoint frontend reads `clip`", type),
+    throw Error(Code::kUnsupported, fmt::format("config.json: model_type is `{}`; this reads `clip`", type),
                 "export the model to ONNX and compile that");
   const auto& text = section(config, "text_config");
   const auto& vision = section(config, "vision_config");
   ClipConfig c;
-  c.text = tower(text, {512, 2048, 12, 8, {}, 1e-5f}, "text_config");
-  c.vision = tower(vision, {768, 3072, 12, 12, {}, 1e-5f}, "vision_config");
+  c.text = transformer_at(text, {512, 2048, 12, 8, "quick_gelu", 1e-5f}, "text_config");
+  c.vision = transformer_at(vision, {768, 3072, 12, 12, "quick_gelu", 1e-5f}, "vision_config");
   c.projection = size_at(config, "projection_dim", 512);
   c.vocabulary = size_at(text, "vocab_size", 49408);
   c.positions = size_at(text, "max_position_embeddings", 77);

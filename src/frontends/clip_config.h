@@ -3,16 +3,12 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "frontends/config_values.h"
+
 namespace octet {
 
-struct ClipTowerConfig {
-  int64_t hidden = 0, intermediate = 0, layers = 0, heads = 0;
-  std::string activation;  // quick_gelu | gelu | gelu_pytorch_tanh / gelu_new
-  float epsilon = 1e-5f;
-  int64_t head_dim() const { return hidden / heads; }
-};
 struct ClipConfig {
-  ClipTowerConfig text, vision;
+  TransformerConfig text, vision;
   int64_t projection = 0;
   int64_t vocabulary = 0, positions = 0, eos_token_id = 0;  // text
   int64_t image_size = 0, patch = 0, channels = 3;          // vision

@@ -139,7 +139,8 @@ ValueId TowerBuilder::activation(ValueId x, const std::string& kind, const std::
   return graph.add(make_op(Mul{}), {x, gate}, name + ".out", name);
 }
 
-std::optional<TowerBuilder::AttentionSites> TowerBuilder::attention_sites(const std::string& module, int64_t head_dim) {
+std::optional<TowerBuilder::AttentionSites> TowerBuilder::attention_sites(const AttentionModules& modules, int64_t head_dim) {
+  const std::string& module = modules.self;
   if (options_.precision != Precision::kFp8) return std::nullopt;
   if (!options_.fp8_attention) {
     notes.push_back(module + ": attention in f16, as asked");
@@ -148,9 +149,9 @@ std::optional<TowerBuilder::AttentionSites> TowerBuilder::attention_sites(const 
   const auto* q = checkpoint_.quantizer(module + ".q_bmm_quantizer");
   const auto* k = checkpoint_.quantizer(module + ".k_bmm_quantizer");
   const auto* v = checkpoint_.quantizer(module + ".v_bmm_quantizer");
-  // The attention output is the out_proj's input: either quantizer names its range.
+  // The attention output is the output projection's input: either quantizer names its range.
   const auto* out = checkpoint_.quantizer(module + ".bmm2_output_quantizer");
-  if (!is_e4m3(out)) out = checkpoint_.quantizer(module + ".out_proj.input_quantizer");
+  if (!is_e4m3(out)) out = checkpoint_.quantizer(modules.out + ".input_quantizer");
   if (!is_e4m3(q) || !is_e4m3(k) || !is_e4m3(v) || !is_e4m3(out)) {
     notes.push_back(module + ": attention in f16: q, k, v and the output do not all carry FP8 quantizers");
     return std::nullopt;
@@ -159,7 +160,7 @@ std::optional<TowerBuilder::AttentionSites> TowerBuilder::attention_sites(const 
   return AttentionSites{amax_of(*q) * head_scale, amax_of(*k) * head_scale, amax_of(*v), amax_of(*out)};
 }
 
-ValueId TowerBuilder::split_heads(ValueId x, const std::string& name, int64_t tokens, const ClipTowerConfig& config,
+ValueId TowerBuilder::split_heads(ValueId x, const std::string& name, int64_t tokens, const TransformerConfig& config,
                                   std::vector<int64_t> perm) {
   const std::string shape = fmt::format("heads.{}x{}x{}", tokens, config.heads, config.head_dim());
   const ValueId dims = graph.find(shape) != kNone ? graph.find(shape) : integers(shape, {0, tokens, config.heads, config.head_dim()});
@@ -167,12 +168,12 @@ ValueId TowerBuilder::split_heads(ValueId x, const std::string& name, int64_t to
   return graph.add(make_op(Transpose{.perm = std::move(perm)}), {split}, name + ".bhsd", name + ".transpose");
 }
 
-ValueId TowerBuilder::attention(ValueId x, const std::string& module, const ClipTowerConfig& config, int64_t tokens, ValueId mask) {
+ValueId TowerBuilder::attention(ValueId x, const AttentionModules& modules, const TransformerConfig& config, int64_t tokens, ValueId mask) {
+  const std::string& module = modules.self;
   const int64_t width = config.hidden, head_dim = config.head_dim();
-  const auto sites = attention_sites(module, head_dim);
+  const auto sites = attention_sites(modules, head_dim);
   ValueId quantized = kNone;  // one Q/DQ of x serves q, k and v: they read the same tensor
-  const auto project = [&](const char* which) {
-    const std::string name = module + "." + which + "_proj";
+  const auto project = [&](const std::string& name) {
     if (fp8_linear(name) && quantized == kNone) quantized = quantize_input(x, name);
     return linear(fp8_linear(name) ? quantized : x, name, width, width, true);
   };
@@ -181,9 +182,9 @@ ValueId TowerBuilder::attention(ValueId x, const std::string& module, const Clip
     const ValueId c = graph.find(constant_name) != kNone ? graph.find(constant_name) : constant(constant_name, {}, {factor});
     return graph.add(make_op(Mul{}), {value, c}, name + ".scaled", name + ".scale");
   };
-  ValueId q = split_heads(project("q"), module + ".q", tokens, config, {0, 2, 1, 3});
-  ValueId k = split_heads(project("k"), module + ".k", tokens, config, {0, 2, 3, 1});
-  ValueId v = split_heads(project("v"), module + ".v", tokens, config, {0, 2, 1, 3});
+  ValueId q = split_heads(project(modules.q), module + ".q", tokens, config, {0, 2, 1, 3});
+  ValueId k = split_heads(project(modules.k), module + ".k", tokens, config, {0, 2, 3, 1});
+  ValueId v = split_heads(project(modules.v), module + ".v", tokens, config, {0, 2, 1, 3});
   if (sites) {
     const float root = std::pow(static_cast<float>(head_dim), -0.25f);
     q = quantize(multiply(q, root, module + ".q"), sites->q, module + ".q");
@@ -197,19 +198,22 @@ ValueId TowerBuilder::attention(ValueId x, const std::string& module, const Clip
   ValueId p = graph.add(make_op(Softmax{}), {scores}, module + ".softmax.out", module + ".softmax");
   if (sites) p = quantize(p, 1.0f, module + ".p");  // softmax lies in [0, 1]: amax 1, scale 1/448
   ValueId o = graph.add(make_op(MatMul{}), {p, v}, module + ".pv.out", module + ".pv");
-  const bool fp8_out = fp8_linear(module + ".out_proj");
+  const bool fp8_out = fp8_linear(modules.out);
   if (sites) o = quantize(o, sites->output, module + ".output");
   o = graph.add(make_op(Transpose{.perm = {0, 2, 1, 3}}), {o}, module + ".bshd", module + ".merge.transpose");
   const std::string shape = fmt::format("merged.{}x{}", tokens, width);
   const ValueId dims = graph.find(shape) != kNone ? graph.find(shape) : integers(shape, {0, tokens, width});
   o = graph.add(make_op(Reshape{}), {o, dims}, module + ".merged", module + ".merge");
-  if (fp8_out && !sites) o = quantize_input(o, module + ".out_proj");
-  return linear(o, module + ".out_proj", width, width, true);
+  if (fp8_out && !sites) o = quantize_input(o, modules.out);
+  return linear(o, modules.out, width, width, true);
 }
 
-ValueId TowerBuilder::transformer_layer(ValueId x, const std::string& prefix, const ClipTowerConfig& config, int64_t tokens, ValueId mask) {
+ValueId TowerBuilder::transformer_layer(ValueId x, const std::string& prefix, const TransformerConfig& config, int64_t tokens,
+                                        ValueId mask) {
   const ValueId normed = layer_norm(x, prefix + ".layer_norm1", config.hidden, config.epsilon);
-  const ValueId attended = attention(normed, prefix + ".self_attn", config, tokens, mask);
+  const std::string self = prefix + ".self_attn";
+  const AttentionModules modules{self, self + ".q_proj", self + ".k_proj", self + ".v_proj", self + ".out_proj"};
+  const ValueId attended = attention(normed, modules, config, tokens, mask);
   x = graph.add(make_op(Add{}), {attended, x}, prefix + ".attention_residual", prefix + ".add_attention");
   const std::string fc1 = prefix + ".mlp.fc1", fc2 = prefix + ".mlp.fc2";
   ValueId h = layer_norm(x, prefix + ".layer_norm2", config.hidden, config.epsilon);

@@ -1,4 +1,4 @@
-// The pieces both CLIP towers are made of: parameters in the graph's float type, quantization sites, linears, a transformer layer.
+// The pieces transformer towers are made of: parameters in the graph's float type, quantization sites, linears, a transformer layer.
 //
 // FP8 sites follow TensorRT's rules: activations Q then DQ per tensor; weights stored as E4M3 [in, out] behind a DQ;
 // scales in f16 = round(amax / 448). q, k and v share one Q/DQ of the LayerNorm output. q and k are multiplied by
@@ -27,7 +27,14 @@ class TowerBuilder {
   // y = x W^T + b, W in E4M3 behind a DQ where the module's input and weight quantizers are on. x comes from quantize_input.
   ValueId linear(ValueId x, const std::string& module, int64_t in, int64_t out, bool bias);
   // [batch, tokens, width] -> same. `mask`: value added to the scores ([1, 1, tokens, tokens]) or kNone.
-  ValueId transformer_layer(ValueId x, const std::string& prefix, const ClipTowerConfig& config, int64_t tokens, ValueId mask);
+  ValueId transformer_layer(ValueId x, const std::string& prefix, const TransformerConfig& config, int64_t tokens, ValueId mask);
+  // What the parts of an attention are called: "X.self_attn" with its q_proj, k_proj, v_proj and out_proj.
+  struct AttentionModules {
+    std::string self, q, k, v, out;
+  };
+  // softmax(q k^T / sqrt(head_dim) + mask) v of projections of x, through the output projection; without residual.
+  ValueId attention(ValueId x, const AttentionModules& modules, const TransformerConfig& config, int64_t tokens, ValueId mask);
+  ValueId activation(ValueId x, const std::string& kind, const std::string& name);
   ValueId normalize(ValueId x);  // L2, if the options ask for it
   ClipGraph finish(ValueId output, const std::string& output_name);
 
@@ -38,10 +45,8 @@ class TowerBuilder {
   struct AttentionSites {
     float q, k, v, output;
   };  // amax of the tensors that are quantized
-  std::optional<AttentionSites> attention_sites(const std::string& module, int64_t head_dim);
-  ValueId attention(ValueId x, const std::string& module, const ClipTowerConfig& config, int64_t tokens, ValueId mask);
-  ValueId split_heads(ValueId x, const std::string& name, int64_t tokens, const ClipTowerConfig& config, std::vector<int64_t> perm);
-  ValueId activation(ValueId x, const std::string& kind, const std::string& name);
+  std::optional<AttentionSites> attention_sites(const AttentionModules& modules, int64_t head_dim);
+  ValueId split_heads(ValueId x, const std::string& name, int64_t tokens, const TransformerConfig& config, std::vector<int64_t> perm);
   ValueId quantize(ValueId x, float amax, const std::string& name);    // Q then DQ at amax / 448
   ValueId scale(float amax, const std::string& name);                  // f16 scalar amax / 448
   ValueId weight(const std::string& module, int64_t in, int64_t out);  // [in, out]: E4M3 and DQ, or the float type

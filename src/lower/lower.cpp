@@ -63,16 +63,24 @@ void cover_index_arithmetic(Lowering& l) {
   }
 }
 
-// Everything must run: what no step covers is named, nodes with a matcher's reason first.
-void require_full_coverage(const Lowering& l) {
-  std::vector<std::string> explained, others;
+std::vector<Uncovered> uncovered(const Lowering& l) {
+  std::vector<Uncovered> found;
   for (NodeId id = 0; id < static_cast<NodeId>(l.graph.node_count()); ++id) {
     if (l.covered(id)) continue;
     const Node& node = l.graph.node(id);
-    const std::string line = fmt::format("\n    `{}` ({})", printable(node.name), node.op.name());
     const auto reasons = l.reasons().find(id);
-    if (reasons == l.reasons().end()) others.push_back(line);
-    else explained.push_back(line + ": " + join(reasons->second, "; "));
+    found.push_back({id, node.name, std::string(node.op.name()), reasons == l.reasons().end() ? "" : join(reasons->second, "; ")});
+  }
+  return found;
+}
+
+// Everything must run: what no step covers is named, nodes with a matcher's reason first.
+void require_full_coverage(const Lowering& l) {
+  std::vector<std::string> explained, others;
+  for (const Uncovered& u : uncovered(l)) {
+    const std::string line = fmt::format("\n    `{}` ({})", printable(u.node), u.op);
+    if (u.why.empty()) others.push_back(line);
+    else explained.push_back(line + ": " + u.why);
   }
   const size_t count = explained.size() + others.size();
   if (count == 0) return;
@@ -108,6 +116,23 @@ void map_source(Lowering& l, plan::Source& source) {
 }
 
 }  // namespace
+
+std::vector<Uncovered> uncovered_nodes(const Graph& graph) {
+  Lowering l(graph);
+  place_inputs(l);
+  find_attentions(l);
+  for (NodeId id = 0; id < static_cast<NodeId>(graph.node_count()); ++id) {
+    if (l.covered(id)) continue;
+    try {
+      match_node(l, id);
+    } catch (const Error& error) {  // what a step would read is no step's result, or not of the batch
+      if (error.code() != Code::kUnsupported) throw;
+      l.refuse(id, error.message());
+    }
+  }
+  cover_index_arithmetic(l);
+  return uncovered(l);
+}
 
 plan::Source record_source(Graph& graph) {
   plan::Source source;

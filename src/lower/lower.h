@@ -2,6 +2,8 @@
 // lower/match_*.cpp; each starts at an anchor node and takes every neighbour that folds into the step.
 #pragma once
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "ir/graph.h"
 #include "plan/plan.h"
@@ -14,6 +16,13 @@ struct LowerOptions {
   bool fuse_attention = true;  // off: scores, softmax and values are steps of their own, and their results go through memory
 };
 std::shared_ptr<plan::Plan> lower(const Graph& graph, plan::Source source, const LowerOptions& options = {});
+
+// The nodes that lower() would name, without its error: each with why, in the order of the graph. Empty: lower() takes the graph.
+struct Uncovered {
+  NodeId id = kNone;
+  std::string node, op, why;  // why: "" where the matchers have no reason of their own
+};
+std::vector<Uncovered> uncovered_nodes(const Graph& graph);
 
 // The model's graph without tensors. Gives every node a unique source name first, so that steps can be traced back.
 plan::Source record_source(Graph& graph);

@@ -50,12 +50,18 @@ std::vector<int64_t> Lowering::item_dims(ValueId value) const {
 }
 
 std::optional<Quantized> Lowering::quantized(ValueId value) const {
+  auto found = partly_quantized(value);
   const auto& list = consumers_[static_cast<size_t>(value)];
-  if (list.empty() || graph.is_output(value)) return std::nullopt;
+  const bool all = std::all_of(list.begin(), list.end(), [&](NodeId id) { return graph.node(id).as<QuantizeLinear>(); });
+  return found && all && !graph.is_output(value) ? found : std::nullopt;
+}
+
+std::optional<Quantized> Lowering::partly_quantized(ValueId value) const {
   Quantized found;
-  for (const NodeId id : list) {
+  for (const NodeId id : consumers_[static_cast<size_t>(value)]) {
     const Node& q = graph.node(id);
-    const auto scale = q.as<QuantizeLinear>() ? scalar_constant(q.inputs[1]) : std::nullopt;
+    if (!q.as<QuantizeLinear>()) continue;
+    const auto scale = scalar_constant(q.inputs[1]);
     const auto& type = graph.value(q.outputs[0]).type;
     if (!scale || !type || type->dtype != DType::e4m3 || graph.is_output(q.outputs[0])) return std::nullopt;
     if (!found.nodes.empty() && *scale != found.scale) return std::nullopt;
@@ -68,7 +74,7 @@ std::optional<Quantized> Lowering::quantized(ValueId value) const {
       found.values.push_back(dq.outputs[0]);
     }
   }
-  return found;
+  return found.nodes.empty() ? std::nullopt : std::optional(found);
 }
 
 std::optional<Lowering::QuantizedWeight> Lowering::quantized_weight(ValueId value) const {

@@ -35,6 +35,7 @@ struct AttentionMatch {
   HeadInput q, k, v;
   int64_t tokens = 0, heads = 0, head_dim = 0;
   bool causal = false;
+  ValueId mask = kNone;  // input [B, tokens] of keys that are seen where it is not 0
   float score_scale = 1, p_scale = 0;
   std::optional<Quantized> output;  // Q/DQ right after the second product
   ValueId result = kNone;           // [B, S, heads * head_dim], heads merged
@@ -87,6 +88,9 @@ class Lowering {
     std::vector<std::string> notes;
   };
   Output finish_output(ValueId value, std::vector<int64_t> dims);
+  // Of a tensor that is wanted in E4M3, all of one scale, and in its float type too (or is a graph output): its Q, and everything that
+  // follows it as in quantized().
+  std::optional<Quantized> partly_quantized(ValueId value) const;
 
   const Graph& graph;
   plan::Plan plan;
@@ -104,6 +108,10 @@ class Lowering {
   std::map<NodeId, std::vector<std::string>> reasons_;
   std::set<NodeId> consequences_;  // refused for what an earlier node was refused for
 };
+
+// The i32 or i64 input [B, tokens] that decides which keys `bias`, which is added to scores, hides; kNone if it is no such thing.
+// What lies between is appended to `nodes`.
+ValueId key_mask(const Lowering& l, ValueId bias, int64_t tokens, std::vector<NodeId>& nodes);
 
 // Matchers: true if they emitted a step for the anchor; otherwise the reason is recorded with refuse().
 bool match_embed(Lowering& l, NodeId anchor);        // Gather of a constant table

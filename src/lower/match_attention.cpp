@@ -98,6 +98,16 @@ bool causal_mask(const HostTensor& mask, int64_t tokens) {
   return any;
 }
 
+// The other operand of an addition that hides keys as an input says, which is noted in `match`; kNone if it is another addition.
+ValueId take_key_mask(const Lowering& l, const Node& add, AttentionMatch& match) {
+  const int64_t keys = l.item_dims(add.outputs[0]).back();
+  for (size_t side = 0; side < 2; ++side) {
+    match.mask = key_mask(l, add.inputs[side], keys, match.nodes);
+    if (match.mask != kNone) return add.inputs[1 - side];
+  }
+  return kNone;
+}
+
 // From the softmax back to the first product.
 void trace_scores(const Lowering& l, ValueId value, AttentionMatch& match, const HostTensor** mask) {
   for (;;) {
@@ -111,6 +121,13 @@ void trace_scores(const Lowering& l, ValueId value, AttentionMatch& match, const
     if (node->as<MatMul>()) {
       match.scores = l.producer_id(value);
       return;
+    }
+    if (node->as<Add>() && match.mask == kNone) {
+      const ValueId before = take_key_mask(l, *node, match);
+      if (before != kNone) {
+        value = before;
+        continue;
+      }
     }
     const size_t side = node->inputs.size() == 2 && l.float_constant(node->inputs[1]) ? 1 : 0;
     const HostTensor* c = node->inputs.size() == 2 ? l.float_constant(node->inputs[side]) : nullptr;
@@ -233,6 +250,7 @@ bool match_attention(Lowering& l, NodeId anchor) {
   op.heads = static_cast<uint32_t>(m.heads);
   op.head_dim = static_cast<uint32_t>(m.head_dim);
   op.causal = m.causal;
+  if (m.mask != kNone) op.mask = l.require(m.mask, l.graph.node(anchor).name).buffer;
   op.score_scale = m.score_scale;
   op.p_scale = m.p_scale;
   std::vector<NodeId> nodes = m.nodes;

@@ -23,7 +23,7 @@ void emit_attention_steps(Lowering& l, const AttentionMatch& m, const plan::Atte
   const float p_scale = op.p_scale > 0 ? op.p_scale : 1;
   l.emit(l.graph.node(m.scores).name, plan::Scores{op.q, op.k, s, op.tokens, op.heads, op.head_dim, op.causal, op.score_scale}, scores,
          notes);
-  l.emit(l.graph.node(nodes[0]).name, plan::Softmax{s, p, op.tokens, op.heads, op.causal, p_scale}, softmax, notes);
+  l.emit(l.graph.node(nodes[0]).name, plan::Softmax{s, p, op.tokens, op.heads, op.causal, p_scale, op.mask}, softmax, notes);
   l.emit(l.graph.node(m.anchor).name, plan::Values{p, op.v, op.out, op.tokens, op.heads, op.head_dim, op.causal, p_scale, op.out_scale},
          values, notes);
 }

@@ -29,29 +29,83 @@ std::optional<HostTensor> as_rows(const HostTensor& tensor, int64_t rows, int64_
 
 }  // namespace
 
+namespace {
+
+// Rows of a table, chosen by an input; and what is added to them.
+struct EmbedSum {
+  NodeId gather = kNone, types = kNone;  // nodes; types: the second gather, of the smaller table
+  std::vector<NodeId> nodes;
+  std::vector<float> position;  // [T, D]
+  std::string position_name;
+  ValueId result = kNone;
+};
+
+const HostTensor* table_of(const Lowering& l, NodeId gather) {
+  const Node& node = l.graph.node(gather);
+  if (!node.as<Gather>() || node.as<Gather>()->axis != 0) return nullptr;
+  const HostTensor* table = l.float_constant(node.inputs[0]);
+  return table && table->rank() == 2 ? table : nullptr;
+}
+
+// A constant [T, D], [1, T, D] or of one row [D], added to every row of `sum`.
+bool add_position(EmbedSum& sum, const HostTensor& added, int64_t tokens, int64_t width) {
+  if (added.rank() < 1 || added.dims().back() != width || (added.count() != tokens * width && added.count() != width)) return false;
+  const std::vector<float> values = to_f32(added);
+  sum.position.resize(static_cast<size_t>(tokens * width));
+  for (size_t i = 0; i < sum.position.size(); ++i) sum.position[i] += values[i % values.size()];
+  return true;
+}
+
+// Takes one addition more: of a constant, or of another gather by an input.
+bool extend(const Lowering& l, EmbedSum& sum, int64_t tokens, int64_t width) {
+  NodeId id = kNone;
+  const Node* node = l.only_consumer(sum.result, &id);
+  if (!node || !node->as<Add>()) return false;
+  const ValueId other = node->inputs[node->inputs[0] == sum.result ? 1 : 0];
+  const NodeId producer = l.producer_id(other);
+  if (const HostTensor* constant = l.float_constant(other)) {
+    if (!add_position(sum, *constant, tokens, width)) return false;
+    if (sum.position_name.empty()) sum.position_name = l.graph.value(other).name;
+  } else if (producer != kNone && sum.types == kNone && table_of(l, producer) && l.locate(l.graph.node(producer).inputs[1]) &&
+             l.only_consumer(other)) {
+    sum.types = producer;
+    sum.nodes.push_back(producer);
+  } else {
+    return false;
+  }
+  sum.nodes.push_back(id);
+  sum.result = node->outputs[0];
+  return true;
+}
+
+}  // namespace
+
 bool match_embed(Lowering& l, NodeId anchor) {
   const Node& node = l.graph.node(anchor);
-  const HostTensor* table = l.float_constant(node.inputs[0]);
-  if (!table || table->rank() != 2 || node.as<Gather>()->axis != 0)
-    return l.refuse(anchor, "not a row gather from a constant [V, D] table"), false;
+  const HostTensor* table = table_of(l, anchor);
+  if (!table) return l.refuse(anchor, "not a row gather from a constant [V, D] table"), false;
   const auto ids = l.locate(node.inputs[1]);
   if (!ids) return l.refuse(anchor, "its ids are computed, not a graph input"), false;
   const int64_t width = table->dims()[1];
   const auto dims = l.item_dims(node.outputs[0]);
-  NodeId add = kNone;
-  const ValueId position = added_constant(l, node.outputs[0], &add);
-  if (dims.size() != 2 || position == kNone) return l.refuse(anchor, "no constant position embedding is added to it"), false;
-  const auto rows = as_rows(*l.float_constant(position), dims[0], width);
-  if (!rows) return l.refuse(anchor, "the position embedding is not [T, D]"), false;
+  EmbedSum sum{anchor, kNone, {anchor}, {}, {}, node.outputs[0]};
+  while (dims.size() == 2 && extend(l, sum, dims[0], width)) {}
+  if (sum.position.empty()) return l.refuse(anchor, "no constant position embedding [T, D] is added to it"), false;
 
-  auto out = l.finish_output(l.graph.node(add).outputs[0], dims);
+  auto out = l.finish_output(sum.result, dims);
   if (out.scale != 1) return l.refuse(anchor, "its output is quantized; no embed kernel writes codes"), false;
   plan::Embed op;
-  op.ids = ids->buffer;
   op.out = out.buffer;
-  op.token = l.add_weight(l.graph.value(node.inputs[0]).name, *table);
-  op.position = l.add_weight(l.graph.value(position).name, *rows);
-  l.emit(node.name, op, {anchor, add});
+  if (sum.types != kNone && table_of(l, sum.types)->dims()[0] > table->dims()[0]) std::swap(sum.gather, sum.types);
+  const auto place = [&](NodeId gather, plan::Id& id, plan::Id& weight) {
+    const Node& from = l.graph.node(gather);
+    id = l.locate(from.inputs[1])->buffer;
+    weight = l.add_weight(l.graph.value(from.inputs[0]).name, *table_of(l, gather));
+  };
+  place(sum.gather, op.ids, op.token);
+  if (sum.types != kNone) place(sum.types, op.types, op.type);
+  op.position = l.add_weight(sum.position_name, from_f32(table->dtype(), {dims[0], width}, sum.position));
+  l.emit(l.graph.node(sum.gather).name, op, sum.nodes);
   return true;
 }
 

@@ -22,6 +22,8 @@ struct Linear {
   const HostTensor* weight_scale = nullptr;  // of codes: one element or [N]
   std::string weight_name, bias_name;
   const HostTensor* bias = nullptr;
+  const HostTensor* factor = nullptr;  // [N], multiplied onto the product: LayerScale
+  bool factor_on_bias = false;
   plan::Activation activation = plan::Activation::kNone;
   float mul = 1;
   ValueId residual = kNone;
@@ -89,6 +91,11 @@ bool extend(const Lowering& l, Linear& linear) {
   } else if (const auto act = activation_of(*node); act != plan::Activation::kNone) {
     if (linear.activation != plan::Activation::kNone || linear.mul != 1) return false;
     linear.activation = act;
+  } else if (const HostTensor* c = node->as<Mul>() ? l.float_constant(node->inputs[other]) : nullptr; c && c->count() > 1) {
+    const bool plain = linear.activation == plan::Activation::kNone && linear.mul == 1;
+    if (!plain || linear.factor || c->count() != linear.n() || c->dims().back() != linear.n()) return false;
+    linear.factor = c;
+    linear.factor_on_bias = linear.bias != nullptr;
   } else if (const auto c = node->as<Mul>() ? l.scalar_constant(node->inputs[other]) : std::nullopt) {
     linear.mul *= *c;
   } else {
@@ -169,14 +176,15 @@ plan::Gemm gemm_of(Lowering& l, std::span<const Linear* const> linears, std::vec
   op.activation = first.activation;
   const bool codes = first.weight->dtype() == DType::e4m3 && a == DType::e4m3;
   HostTensor rows(codes ? DType::e4m3 : a, {op.n, op.k});
-  bool per_channel = false;
+  bool by_channel = false, scaled_bias = false;
   uint32_t next = 0;
   for (const Linear* linear : linears) {
     const bool weight_only = linear->weight_scale && !codes;
     if (weight_only) notes.push_back(fmt::format("`{}`: weight in FP8, activation in {}: multiplied in {}", linear->weight_name, a, a));
     append_rows(rows, next, weight_only ? dequantize(*linear, a) : *linear->weight);
     const bool channel = codes && linear->weight_scale->count() > 1;
-    per_channel |= channel;
+    by_channel |= channel || linear->factor;
+    scaled_bias |= linear->factor_on_bias;
     plan::ColumnRange range{next, next + static_cast<uint32_t>(linear->n()), 1, linear->mul, 1};
     if (codes) range.alpha = linear->located.scale * (channel ? 1.0f : static_cast<float>(linear->weight_scale->at(0)));
     op.ranges.push_back(range);
@@ -185,12 +193,16 @@ plan::Gemm gemm_of(Lowering& l, std::span<const Linear* const> linears, std::vec
   op.weight = l.add_weight(joined_name(linears, [](const Linear& x) { return x.weight_name; }), std::move(rows));
   if (first.bias) {
     auto bias = stack(
-        linears, [](const Linear& x, int64_t i) { return x.bias->at(i); }, first.bias->dtype(), op.n);
-    op.bias = l.add_weight(joined_name(linears, [](const Linear& x) { return x.bias_name; }), std::move(bias));
+        linears, [](const Linear& x, int64_t i) { return x.bias->at(i) * (x.factor_on_bias ? x.factor->at(i) : 1.0); },
+        scaled_bias ? DType::f32 : first.bias->dtype(), op.n);
+    const std::string name = joined_name(linears, [](const Linear& x) { return x.bias_name; });
+    op.bias = l.add_weight(scaled_bias ? name + ".scaled" : name, std::move(bias));
   }
-  if (per_channel) {
-    auto scale = stack(
-        linears, [](const Linear& x, int64_t i) { return x.weight_scale->count() > 1 ? x.weight_scale->at(i) : 1.0; }, DType::f32, op.n);
+  if (by_channel) {
+    const auto scale_of = [&](const Linear& x, int64_t i) {
+      return (codes && x.weight_scale->count() > 1 ? x.weight_scale->at(i) : 1.0) * (x.factor ? x.factor->at(i) : 1.0);
+    };
+    auto scale = stack(linears, scale_of, DType::f32, op.n);
     op.channel_scale = l.add_weight(l.plan.weights[op.weight].name + ".channel_scale", std::move(scale));
   }
   return op;

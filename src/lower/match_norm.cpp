@@ -32,6 +32,14 @@ bool match_norm(Lowering& l, NodeId anchor) {
   op.out_scale = out.scale;
   out.nodes.push_back(anchor);
   l.emit(node.name, op, out.nodes, out.notes);
+  if (out.scale != 1) return true;
+  // A post-norm layer reads its norm in FP8 and adds it as residual: normalised twice rather than written, read and quantized.
+  if (const auto q = l.partly_quantized(node.outputs[0])) {
+    op.out = l.add_buffer(l.graph.node(q->nodes[0]).outputs[0], DType::e4m3, dims);
+    op.out_scale = q->scale;
+    for (const ValueId dq : q->values) l.place(dq, {op.out, q->scale});
+    l.emit(node.name + ".e4m3", op, q->nodes, {"the same norm again: its result is wanted in both types"});
+  }
   return true;
 }
 

@@ -19,11 +19,11 @@ template <class Use>
 void for_each_use(const plan::Operation& op, Use&& use) {
   struct {
     Use& use;
-    void operator()(const plan::Embed& o) { use(o.ids), use(o.out); }
+    void operator()(const plan::Embed& o) { use(o.ids), use(o.types), use(o.out); }
     void operator()(const plan::PatchEmbed& o) { use(o.pixels), use(o.out); }
     void operator()(const plan::Norm& o) { use(o.in), use(o.out); }
     void operator()(const plan::Gemm& o) { use(o.a), use(o.residual), use(o.out); }
-    void operator()(const plan::Attention& o) { use(o.q.buffer), use(o.k.buffer), use(o.v.buffer), use(o.out); }
+    void operator()(const plan::Attention& o) { use(o.q.buffer), use(o.k.buffer), use(o.v.buffer), use(o.mask), use(o.out); }
     void operator()(const plan::Pool& o) { use(o.in), use(o.ids), use(o.out); }
     void operator()(const plan::L2Normalize& o) { use(o.in), use(o.out); }
     void operator()(const plan::Scores& o) { use(o.q.buffer), use(o.k.buffer), use(o.out); }

@@ -5,12 +5,14 @@
 #include <array>
 
 #include "ops/arithmetic.h"
+#include "ops/batch_normalization.h"
 #include "ops/cast.h"
 #include "ops/clip.h"
 #include "ops/compare.h"
 #include "ops/concat.h"
 #include "ops/constant.h"
 #include "ops/conv.h"
+#include "ops/conv_transpose.h"
 #include "ops/expand.h"
 #include "ops/gather.h"
 #include "ops/gelu.h"
@@ -21,6 +23,7 @@
 #include "ops/quantize.h"
 #include "ops/reduce.h"
 #include "ops/reshape.h"
+#include "ops/resize.h"
 #include "ops/shape.h"
 #include "ops/slice.h"
 #include "ops/softmax.h"
@@ -41,11 +44,12 @@ auto table() {
 
 const auto& ops_by_name() {
   static const auto all =
-      table<Abs, Add, And, ArgMax, Cast, CastLike, Clip, Concat, Constant, ConstantOfShape, Conv, CumSum, DequantizeLinear, Div, Equal, Erf,
-            Exp, Expand, Flatten, Gather, GatherElements, GatherND, Gelu, Gemm, Greater, GreaterOrEqual, Identity, IsNaN,
-            LayerNormalization, Less, LessOrEqual, LpNormalization, MatMul, Max, Min, Mul, Neg, Not, Or, Pad, Pow, QuantizeLinear,
-            QuickGelu, RangeOp, Reciprocal, ReduceL2, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, Reshape, ShapeOp, Sigmoid,
-            SizeOp, Slice, Softmax, Split, Sqrt, Squeeze, Sub, Tanh, Tile, Transpose, Trilu, Unsqueeze, Where>();
+      table<Abs, Add, And, ArgMax, BatchNormalization, Cast, CastLike, Clip, Concat, Constant, ConstantOfShape, Conv, ConvTranspose, CumSum,
+            DequantizeLinear, Div, Equal, Erf, Exp, Expand, Flatten, Gather, GatherElements, GatherND, Gelu, Gemm, Greater, GreaterOrEqual,
+            Identity, IsNaN, LayerNormalization, Less, LessOrEqual, LpNormalization, MatMul, Max, Min, Mul, Neg, Not, Or, Pad, Pow,
+            QuantizeLinear, QuickGelu, RangeOp, Reciprocal, ReduceL2, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, Relu,
+            Reshape, Resize, ShapeOp, Sigmoid, SizeOp, Slice, Softmax, Split, Sqrt, Squeeze, Sub, Tanh, Tile, Transpose, Trilu, Unsqueeze,
+            Where>();
   return all;
 }
 

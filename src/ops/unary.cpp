@@ -18,6 +18,7 @@ double apply(double x) {
   if constexpr (kKind == Unary::kSigmoid) return 1 / (1 + std::exp(-x));
   if constexpr (kKind == Unary::kNeg) return -x;
   if constexpr (kKind == Unary::kReciprocal) return 1 / x;
+  if constexpr (kKind == Unary::kRelu) return x < 0 ? 0 : x;
   return std::fabs(x);
 }
 
@@ -91,6 +92,7 @@ template struct UnaryFunction<Unary::kReciprocal>;
 template struct UnaryFunction<Unary::kAbs>;
 template struct UnaryFunction<Unary::kNot>;
 template struct UnaryFunction<Unary::kIsNaN>;
+template struct UnaryFunction<Unary::kRelu>;
 template struct UnaryFunction<Unary::kIdentity>;
 
 }  // namespace octet

@@ -4,12 +4,12 @@
 
 namespace octet {
 
-enum class Unary { kSqrt, kExp, kErf, kTanh, kSigmoid, kNeg, kReciprocal, kAbs, kNot, kIsNaN, kIdentity };
+enum class Unary { kSqrt, kExp, kErf, kTanh, kSigmoid, kNeg, kReciprocal, kAbs, kNot, kIsNaN, kRelu, kIdentity };
 inline constexpr std::string_view kUnaryNames[] = {"Sqrt",       "Exp", "Erf", "Tanh",  "Sigmoid", "Neg",
-                                                   "Reciprocal", "Abs", "Not", "IsNaN", "Identity"};
+                                                   "Reciprocal", "Abs", "Not", "IsNaN", "Relu",    "Identity"};
 
 // y = f(x), same shape, same type (IsNaN: boolean). Floats are computed in f64 and rounded once; integers wrap.
-//   T1: Sqrt Exp Erf Tanh Sigmoid Reciprocal IsNaN take a float; Neg and Abs a float, i8, i32 or i64; Not a boolean;
+//   T1: Sqrt Exp Erf Tanh Sigmoid Reciprocal IsNaN Relu take a float; Neg and Abs a float, i8, i32 or i64; Not a boolean;
 //       Identity anything.
 template <Unary kKind>
 struct UnaryFunction {
@@ -28,6 +28,7 @@ using Reciprocal = UnaryFunction<Unary::kReciprocal>;
 using Abs = UnaryFunction<Unary::kAbs>;
 using Not = UnaryFunction<Unary::kNot>;
 using IsNaN = UnaryFunction<Unary::kIsNaN>;
+using Relu = UnaryFunction<Unary::kRelu>;  // max(x, 0); NaN stays NaN
 using Identity = UnaryFunction<Unary::kIdentity>;
 
 extern template struct UnaryFunction<Unary::kSqrt>;
@@ -40,6 +41,7 @@ extern template struct UnaryFunction<Unary::kReciprocal>;
 extern template struct UnaryFunction<Unary::kAbs>;
 extern template struct UnaryFunction<Unary::kNot>;
 extern template struct UnaryFunction<Unary::kIsNaN>;
+extern template struct UnaryFunction<Unary::kRelu>;
 extern template struct UnaryFunction<Unary::kIdentity>;
 
 }  // namespace octet

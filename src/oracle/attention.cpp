@@ -1,6 +1,7 @@
 // Attention with an f64 softmax; probabilities are quantized as the plan says.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "numeric/convert.h"
 #include "oracle/bound.h"
@@ -22,6 +23,8 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) void add_magnitudes
 struct Item {
   int64_t index = -1;
   std::vector<double> keys, values;
+  std::vector<bool> hidden;  // keys that get no weight; empty without a mask
+  bool sees(int64_t key) const { return hidden.empty() || !hidden[static_cast<size_t>(key)]; }
 };
 
 class AttentionRows : public StepRows {
@@ -62,6 +65,14 @@ class AttentionRows : public StepRows {
       for (int64_t c = 0; c < cols_; ++c) item.keys[static_cast<size_t>(c * tokens_ + t)] = row[static_cast<size_t>(c)];
       read(op_.v, index * tokens_ + t, item.values.data() + t * cols_);
     }
+    if (op_.mask == plan::kNoId) return;
+    item.hidden.resize(static_cast<size_t>(tokens_));
+    for (int64_t t = 0; t < tokens_; ++t)
+      item.hidden[static_cast<size_t>(t)] = id_at(in_.type(op_.mask), in_.buffers[op_.mask], index * tokens_ + t) == 0;
+  }
+  // Of the first `keys` ones. Where none is seen, every score is kMaskedScore: no score is large enough to change it by rounding.
+  bool sees_none(const Item& item, int64_t keys) const {
+    return !item.hidden.empty() && std::find(item.hidden.begin(), item.hidden.begin() + keys, false) == item.hidden.begin() + keys;
   }
 
   void head(const Item& item, const double* query, int64_t h, int64_t keys, double* value, double* bound) const {
@@ -72,8 +83,12 @@ class AttentionRows : public StepRows {
       add_scaled(keys, query[c] * scale, item.keys.data() + c * tokens_, score.data());
       if (bound) add_magnitudes(keys, query[c] * scale, item.keys.data() + c * tokens_, size.data());
     }
-    const double stray = bound ? score_stray(item, query, h, keys) * std::abs(scale) : 0;
-    const std::vector<Probability> p = softmax(score, size, stray, bound != nullptr);
+    const bool none = sees_none(item, keys);
+    if (none) std::fill(score.begin(), score.end(), 0.0), std::fill(size.begin(), size.end(), 0.0);
+    const double stray = bound && !none ? score_stray(item, query, h, keys) * std::abs(scale) : 0;
+    std::vector<bool> seen(score.size());
+    for (int64_t j = 0; j < keys; ++j) seen[static_cast<size_t>(j)] = none || item.sees(j);
+    const std::vector<Probability> p = softmax(score, size, seen, stray, bound != nullptr);
     std::fill_n(value, op_.head_dim, 0.0);
     for (int64_t j = 0; j < keys; ++j)
       add_scaled(op_.head_dim, p[static_cast<size_t>(j)].p, item.values.data() + j * cols_ + h * op_.head_dim, value);
@@ -113,18 +128,23 @@ class AttentionRows : public StepRows {
     return strays;
   }
 
-  std::vector<Probability> softmax(const std::vector<double>& score, const std::vector<double>& size, double stray, bool bounded) const {
-    const double most = *std::max_element(score.begin(), score.end()), widest = *std::max_element(size.begin(), size.end());
+  std::vector<Probability> softmax(const std::vector<double>& score, const std::vector<double>& size, const std::vector<bool>& seen,
+                                   double stray, bool bounded) const {
+    double most = -std::numeric_limits<double>::infinity(), widest = 0;
+    for (size_t j = 0; j < score.size(); ++j)
+      if (seen[j]) most = std::max(most, score[j]), widest = std::max(widest, size[j]);
     const double score_bound = bounded ? accumulation_bound(op_.head_dim, widest) + stray : 0;
     std::vector<Probability> p(score.size());
     double sum = 0, sum_slack = 0;
     for (size_t j = 0; j < p.size(); ++j) {
+      if (!seen[j]) continue;
       p[j] = {std::exp(score[j] - most), exponential_bound(score_bound, most - score[j])};
       sum += p[j].p;
       sum_slack += p[j].p * p[j].slack;
     }
     const double common = sum_slack / sum + static_cast<double>(p.size() + 8) * kHalfUlp;
     for (Probability& q : p) {
+      if (q.p == 0 && q.slack == 0) continue;  // hidden
       const double exact = q.p / sum, low = exact * std::exp(-q.slack - common), high = exact * std::exp(q.slack + common);
       const double stored = quantized(exact);
       q = {stored, bounded ? std::max(quantized(high) - stored, stored - quantized(low)) : 0};

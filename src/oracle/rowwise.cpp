@@ -12,25 +12,35 @@ class EmbedRows : public StepRows {
  public:
   EmbedRows(const StepInput& in, const plan::Embed& op)
       : in_(in), op_(op), tokens_(in.plan.buffers.at(op.ids).dims.back()), cols_(in.plan.buffers.at(op.out).dims.back()) {
-    const int64_t vocabulary = in.plan.weights.at(op.token).dims[0];
-    for (int64_t i = 0; i < in.batch * tokens_; ++i)
-      if (const int64_t id = id_at(in.type(op.ids), in.buffers[op.ids], i); id < 0 || id >= vocabulary)
-        fail(Code::kInvalid, "item {}, position {}: token id {} is outside the vocabulary [0, {})", i / tokens_, i % tokens_, id,
-             vocabulary);
+    check(op.ids, op.token, "token id");
+    if (op.types != plan::kNoId) check(op.types, op.type, "token type");
   }
   void compute(std::span<const int64_t> rows, double* values, double* bounds) const override {
     const DType dtype = in_.plan.weights[op_.token].dtype;
-    std::vector<double> position(static_cast<size_t>(cols_));
+    std::vector<double> position(static_cast<size_t>(cols_)), type(position.size());
     for (size_t i = 0; i < rows.size(); ++i) {
       double* y = values + static_cast<int64_t>(i) * cols_;
       decode(dtype, in_.plan.weight_bytes[op_.token].data(), id_at(in_.type(op_.ids), in_.buffers[op_.ids], rows[i]) * cols_, cols_, y);
       decode(dtype, in_.plan.weight_bytes[op_.position].data(), rows[i] % tokens_ * cols_, cols_, position.data());
-      for (int64_t c = 0; c < cols_; ++c) y[c] += position[static_cast<size_t>(c)];
-      for (int64_t c = 0; bounds && c < cols_; ++c) bounds[static_cast<int64_t>(i) * cols_ + c] = kHalfUlp * std::abs(y[c]);
+      if (op_.types != plan::kNoId)
+        decode(dtype, in_.plan.weight_bytes[op_.type].data(), id_at(in_.type(op_.types), in_.buffers[op_.types], rows[i]) * cols_, cols_,
+               type.data());
+      for (int64_t c = 0; c < cols_; ++c) {
+        const double first = y[c] + position[static_cast<size_t>(c)];
+        y[c] = first + type[static_cast<size_t>(c)];
+        if (bounds)
+          bounds[static_cast<int64_t>(i) * cols_ + c] = kHalfUlp * (std::abs(y[c]) + (op_.types != plan::kNoId) * std::abs(first));
+      }
     }
   }
 
  private:
+  void check(plan::Id ids, plan::Id table, const char* what) const {
+    const int64_t rows = in_.plan.weights.at(table).dims[0];
+    for (int64_t i = 0; i < in_.batch * tokens_; ++i)
+      if (const int64_t id = id_at(in_.type(ids), in_.buffers[ids], i); id < 0 || id >= rows)
+        fail(Code::kInvalid, "item {}, position {}: {} {} is outside the vocabulary [0, {})", i / tokens_, i % tokens_, what, id, rows);
+  }
   StepInput in_;
   const plan::Embed& op_;
   int64_t tokens_, cols_;

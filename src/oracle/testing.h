@@ -65,7 +65,8 @@ struct Naive {
 
   double operator()(const plan::Embed& op, int64_t row, int64_t c) const {
     const int64_t tokens = plan.buffers[op.ids].dims[0], cols = plan.buffers[op.out].dims[1];
-    return weight(op.token, id(op.ids, row) * cols + c) + weight(op.position, row % tokens * cols + c);
+    return weight(op.token, id(op.ids, row) * cols + c) + weight(op.position, row % tokens * cols + c) +
+           (op.types == plan::kNoId ? 0 : weight(op.type, id(op.types, row) * cols + c));
   }
   double operator()(const plan::PatchEmbed& op, int64_t row, int64_t c) const {
     const int64_t tokens = plan.buffers[op.out].dims[0], cols = plan.buffers[op.out].dims[1], p = op.patch;
@@ -113,7 +114,9 @@ struct Naive {
     for (int64_t j = 0; j < keys; ++j) {
       long double score = 0;
       for (int64_t d = 0; d < op.head_dim; ++d) score += static_cast<long double>(value(op.q, token, d)) * value(op.k, j, d);
-      sum += p.emplace_back(std::exp(score * op.q.scale * op.k.scale * op.score_scale));  // small scores: no maximum is needed
+      score = score * op.q.scale * op.k.scale * op.score_scale;
+      if (op.mask != plan::kNoId && id(op.mask, item * op.tokens + j) == 0) score = -std::numeric_limits<long double>::infinity();
+      sum += p.emplace_back(std::exp(score));  // small scores: no maximum is needed
     }
     long double out = 0;
     for (int64_t j = 0; j < keys; ++j) {

@@ -21,6 +21,7 @@ inline void fields(Is<Weight> auto& self, auto&& visit) {
 }
 inline void fields(Is<Embed> auto& self, auto&& visit) {
   visit("ids", self.ids), visit("out", self.out), visit("token", self.token), visit("position", self.position);
+  visit("types", self.types), visit("type", self.type);
 }
 inline void fields(Is<PatchEmbed> auto& self, auto&& visit) {
   visit("pixels", self.pixels), visit("out", self.out), visit("weight", self.weight), visit("bias", self.bias);
@@ -47,6 +48,7 @@ inline void fields(Is<Attention> auto& self, auto&& visit) {
   visit("q", self.q), visit("k", self.k), visit("v", self.v), visit("out", self.out), visit("tokens", self.tokens);
   visit("heads", self.heads), visit("head_dim", self.head_dim), visit("causal", self.causal);
   visit("score_scale", self.score_scale), visit("p_scale", self.p_scale), visit("out_scale", self.out_scale);
+  visit("mask", self.mask);
 }
 inline void fields(Is<Pool> auto& self, auto&& visit) {
   visit("in", self.in), visit("out", self.out), visit("ids", self.ids), visit("rows", self.rows), visit("cols", self.cols);

@@ -15,7 +15,7 @@ struct ProblemOf {
   int64_t last(Id buffer) const { return plan.buffers.at(buffer).dims.back(); }
 
   std::string operator()(const Embed& op) const {
-    return fmt::format("embed:{}:{}x{}x{}", type(op.ids), batch, last(op.ids), last(op.out));
+    return fmt::format("embed:{}:{}x{}x{}{}", type(op.ids), batch, last(op.ids), last(op.out), op.types != kNoId ? "+types" : "");
   }
   std::string operator()(const PatchEmbed& op) const {
     return fmt::format("patch_embed:{}:{}x{}x{}x{}/{}->{}", type(op.pixels), batch, op.channels, op.height, op.width, op.patch,
@@ -36,6 +36,7 @@ struct ProblemOf {
     const std::string_view in = type(op.q.buffer);
     std::string text = fmt::format("attention:{}->{}:{}x{}x{}x{}", in, type(op.out), batch, op.heads, op.tokens, op.head_dim);
     if (op.causal) text += "+causal";
+    if (op.mask != kNoId) text += "+mask";
     // The usual case goes unsaid: probabilities are e4m3 exactly when q, k and v are.
     if ((op.p_scale > 0) != (in == "e4m3")) text += op.p_scale > 0 ? "+e4m3_p" : "+float_p";
     return text;

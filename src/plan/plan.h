@@ -38,10 +38,12 @@ struct Weight {
 enum class Activation : uint8_t { kNone = 0, kQuickGelu, kGeluErf, kGeluTanh };
 std::string_view name_of(Activation activation);
 
-// x[b,t,:] = f16(token[ids[b,t],:] + position[t,:]).  ids i32 or i64 [T], an id outside [0, V) is a run-time error.
+// x[b,t,:] = round(token[ids[b,t],:] + position[t,:] [+ type[types[b,t],:]]).  ids and types i32 or i64 [T]; an id outside its table is a
+// run-time error.
 struct Embed {
   Id ids = kNoId, out = kNoId;         // [T] -> [T, D]
   Id token = kNoId, position = kNoId;  // weights [V, D], [T, D]
+  Id types = kNoId, type = kNoId;      // [T] and a weight [types, D], or both kNoId
 };
 // Non-overlapping patches as a GEMM: y[b,s,:] = round(sum_k w[:,k] * patch(b,s-c)[k] * scale + bias + position[s,:]),
 // c = 1 when class_token is given: row 0 is class_token + position[0]. k runs over [C, P, P].
@@ -80,13 +82,16 @@ struct AttentionInput {
   float scale = 1;  // dequantization scale of e4m3 codes, else 1
 };
 // scores = (q . k) * q.scale * k.scale * score_scale, -inf above the diagonal if causal; p = softmax(scores) in f32;
+// Where mask[b, j] == 0, kMaskedScore is added to the scores of key j: it is not seen, unless no key is. mask i32 or i64 [T].
 // if p_scale > 0: p = e4m3(p / p_scale) * p_scale; out[s, h*head_dim + d] = round((p . v) * v.scale / out_scale).
+inline constexpr float kMaskedScore = -0x1p126f;  // a quarter of the least f32: no score changes it by rounding
 struct Attention {
   AttentionInput q, k, v;
   Id out = kNoId;  // [tokens, heads * head_dim]
   uint32_t tokens = 0, heads = 0, head_dim = 0;
   uint8_t causal = 0;
   float score_scale = 1, p_scale = 0, out_scale = 1;
+  Id mask = kNoId;
 };
 // Attention unfused, in three steps (--disable-pass=fuse-attention). Scores and weights of an item are [heads * tokens, padded_keys]:
 // row h * tokens + i holds what query i gives each key; keys that it does not see (j > i if causal) and columns past `tokens` are 0.

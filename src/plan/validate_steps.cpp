@@ -68,6 +68,14 @@ struct Check {
     require(table.dims.size() == 2 && !__builtin_mul_overflow(table.dims[0], cols, &count), "the token table is not [vocabulary, cols]");
     weight(op.token, "token", bit(out.dtype), table.dims[0], count);
     weight(op.position, "position", bit(out.dtype), tokens, tokens * cols);
+    require((op.types == kNoId) == (op.type == kNoId), "token types come without a table, or a table without them");
+    if (op.types == kNoId) return;
+    buffer(op.types, "types", bit(plan.buffers[op.ids].dtype), 1, tokens);
+    require(op.types != op.ids, "ids and types are one buffer");
+    require(op.type < plan.weights.size(), "type is weight {} of {}", op.type, plan.weights.size());
+    const int64_t rows = plan.weights[op.type].dims[0];
+    require(!__builtin_mul_overflow(rows, cols, &count), "a table of {} x {}", rows, cols);
+    weight(op.type, "type", bit(out.dtype), rows, count);
   }
   void operator()(const PatchEmbed& op) const {
     require(op.patch >= 1 && op.channels >= 1 && op.height >= op.patch && op.width >= op.patch, "{}x{}x{} has no patch of {}", op.channels,
@@ -130,7 +138,7 @@ struct Check {
     for (uint32_t n = 0; n < op.n; ++n) {
       float scale;
       std::memcpy(&scale, bytes.data() + size_t{n} * sizeof(float), sizeof(float));
-      check_scale(scale, "channel_scale");
+      require(std::isfinite(scale), "channel_scale is {}", scale);
     }
   }
   // One of q, k and v, of dtype `in`.
@@ -186,6 +194,7 @@ struct Check {
     const DType in = dtype_of(op.q.buffer, "q");
     for (const auto& [input, role] : {std::pair{op.q, "q"}, {op.k, "k"}, {op.v, "v"}}) attention_input(input, role, in, op.tokens, cols);
     const Buffer& out = buffer(op.out, "out", kFloatsAndE4m3, op.tokens, static_cast<int64_t>(cols));
+    if (op.mask != kNoId) buffer(op.mask, "mask", kIds, 1, op.tokens);
     check_scale(op.score_scale, "score_scale");
     if (op.p_scale != 0) check_scale(op.p_scale, "p_scale");
     out_scale(out.dtype, op.out_scale);

@@ -147,8 +147,14 @@ const Case kImageCases[] = {
     {"patch scale", [](Plan& p) { op<PatchEmbed>(p, 0).scale = 2; }, "only e4m3 weights are scaled"},
     {"patch weight", [](Plan& p) { op<PatchEmbed>(p, 0).weight = 1; }, "weight `b_patch`"},
     {"residual is a", [](Plan& p) { op<Gemm>(p, 3).residual = op<Gemm>(p, 3).a; }, "residual `f` is e4m3"},
-    {"channel scale data", [](Plan& p) { p.weight_bytes[op<Gemm>(p, 3).channel_scale] = p.weight_bytes[op<Gemm>(p, 3).weight].first(64); },
-     "channel_scale is"},
+    {"channel scale data",
+     [](Plan& p) {
+       auto broken = std::make_shared<HostTensor>(DType::f32, std::vector<int64_t>{16});
+       broken->set(7, NAN);
+       p.weight_bytes[op<Gemm>(p, 3).channel_scale] = broken->bytes();
+       p.storage.push_back(broken);
+     },
+     "channel_scale is nan"},
     {"out over a residual in use", [](Plan& p) { p.buffers[4].offset = 64; }, "overlaps `x`"},
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "plan/uses.h"
 #include "runtime/engine.h"
 
 namespace octet::runtime {
@@ -75,11 +76,9 @@ Session::Session(std::shared_ptr<const Engine> engine)
       inputs_(engine_->inputs().size()),
       outputs_(engine_->outputs().size()) {
   const plan::Plan& plan = engine_->plan();
-  for (const plan::Step& step : plan.steps) {
-    const auto* embed = std::get_if<plan::Embed>(&step.op);
-    for (size_t i = 0; embed && i < plan.inputs.size(); ++i)
-      if (plan.inputs[i].buffer == embed->ids) tokens_.push_back({i, plan.weights.at(embed->token).dims[0]});
-  }
+  for (const plan::Step& step : plan.steps)
+    for (size_t i = 0; std::holds_alternative<plan::Embed>(step.op) && i < plan.inputs.size(); ++i)
+      if (const int64_t rows = plan::table_rows(plan, step.op, plan.inputs[i].buffer); rows > 0) tokens_.push_back({i, rows});
 }
 
 void Session::reserve(int64_t batch) {

@@ -11,7 +11,8 @@ struct Shape {
 };
 
 // `together`: q, k and v are columns of one buffer, as a fused projection leaves them.
-void add(Group& group, DType type, DType out, const Shape& s, bool causal, bool quantized, bool together, bool clipped = false) {
+void add(Group& group, DType type, DType out, const Shape& s, bool causal, bool quantized, bool together, bool clipped = false,
+         bool masked = false) {
   const Fill fill{0, type == DType::e4m3 ? kCodes.deviation : 1, 0};
   const float scale = type == DType::e4m3 ? 1.0f / 60 : 1;
   const int64_t cols = s.heads * s.head_dim;
@@ -28,6 +29,7 @@ void add(Group& group, DType type, DType out, const Shape& s, bool causal, bool 
   op.score_scale = static_cast<float>(1 / std::sqrt(static_cast<double>(s.head_dim)));
   op.p_scale = quantized ? 1.0f / 448 : 0;
   op.out_scale = out == DType::e4m3 ? (clipped ? 0.1f : 4.0f) / 448 : 1;
+  if (masked) op.mask = group.buffer(s.tokens % 2 == 0 ? DType::i32 : DType::i64, {s.tokens}, {0, 0, 2});
   group.step(op, s.batch);
 }
 
@@ -52,6 +54,17 @@ void add_attention(Group& group, DType type) {
     // More heads than a GPU of up to 150 multiprocessors works on at once: persistent blocks go round.
     if (type != DType::f32) add(group, type, type, {145, 16, 64, 19}, causal, type == DType::e4m3, true);
   }
+}
+
+void add_masked(Group& group) {
+  int turn = 0;
+  for (const DType type : {DType::e4m3, DType::f16, DType::bf16, DType::f32})
+    for (const int64_t tokens : {2, 3, 31, 64, 77, 128, 257})  // of two or three random ones, some see nothing
+      for (const int64_t head_dim : {5, 32, 64, 80}) {
+        const DType out = type == DType::e4m3 || turn % 3 == 0 ? DType::e4m3 : type;
+        add(group, type, out, {tokens, 1 + turn % 3, head_dim, tokens < 32 ? 5 : 1}, turn % 5 == 0, type == DType::e4m3, true, false, true);
+        ++turn;
+      }
 }
 
 }  // namespace octet::conformance

@@ -52,6 +52,7 @@ std::string word(std::string_view text, size_t which) {
 // "gemm_e4m3_wgmma_64x256" may run cases of "gemm_e4m3", "gemm_any_simt" those of every type.
 bool concerns(const Target& target, const std::string& group) {
   if (target.gpu && group == "softmax") return false;  // no GPU kernel takes masks
+  if (target.gpu && group == "masked") return false;   // no GPU kernel takes masks or token types
   if (target.row.empty()) return true;
   if (word(target.row, 0) != word(group, 0)) return false;
   const std::string type = word(group, 1), takes = word(target.row, 1);

@@ -49,10 +49,12 @@ Group make_group(const std::string& name);
 // By family; `type` is that of the inputs, of no account to the last four.
 void add_gemm(Group& group, DType type);
 void add_attention(Group& group, DType type);
+void add_masked(Group& group);           // attention with a mask of keys
 void add_attention_steps(Group& group);  // unfused
 void add_masked_steps(Group& group);     // the softmax with a mask of keys
 void add_norm(Group& group);
 void add_embed(Group& group);
+void add_typed_embed(Group& group);  // with token types
 void add_patch_embed(Group& group);
 void add_pool(Group& group);
 void add_l2normalize(Group& group);

@@ -47,7 +47,9 @@ void add_norm(Group& group) {
       }
 }
 
-void add_embed(Group& group) {
+namespace {
+
+void add_embeddings(Group& group, bool types) {
   uint32_t turn = 0;
   for (const DType type : kFloats)
     for (const DType ids : {DType::i32, DType::i64})
@@ -58,9 +60,15 @@ void add_embed(Group& group) {
         op.out = group.buffer(type, {tokens, cols});
         op.token = group.weight(type, {vocabulary, cols}, {0, 0.02, 0});
         op.position = group.weight(type, {tokens, cols}, {0, 0.01, 0});
+        if (types) op.types = group.buffer(ids, {tokens}, {0, 0, 2}), op.type = group.weight(type, {2, cols}, {0, 0.01, 0});
         group.step(op, kBatches[turn++ % 3]);
       }
 }
+
+}  // namespace
+
+void add_embed(Group& group) { add_embeddings(group, false); }
+void add_typed_embed(Group& group) { add_embeddings(group, true); }
 
 void add_patch_embed(Group& group) {
   for (const DType pixels : kFloats)

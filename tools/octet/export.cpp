@@ -15,6 +15,7 @@ namespace {
 struct Options {
   std::string checkpoint, output, precision = "fp8", tower = "both", scales = "matched", names = "octet", ids = "int64";
   int opset = 20;
+  int64_t tokens = 0;
   bool no_fp8_attention = false, normalize = false, json = false;
 };
 
@@ -33,7 +34,7 @@ ClipExportOptions clip_options(const Options& o) {
 int export_checkpoint(const Options& o) {
   const ClipExportOptions options = clip_options(o);
   const Checkpoint checkpoint = load_checkpoint(o.checkpoint);
-  for (const auto& file : export_towers(checkpoint, options, o.tower, o.output)) {
+  for (const auto& file : export_towers(checkpoint, options, o.tower, o.output, o.tokens)) {
     say("{}: {}", file.path.string(), human_bytes(file.bytes));
     for (const auto& note : file.notes) say("  note: {}", note);
   }
@@ -58,6 +59,8 @@ Run add_export(CLI::App& app) {
       ->check(CLI::IsMember({"octet", "blog"}))
       ->capture_default_str();
   app.add_option("--ids", o->ids, "type of input_ids")->check(CLI::IsMember({"int32", "int64"}))->capture_default_str();
+  app.add_option("--tokens", o->tokens, "BERT: tokens of the inputs; default: as many as the model has positions")
+      ->check(CLI::Range(1, 65535));
   app.add_flag("--no-fp8-attention", o->no_fp8_attention, "attention in the float type, linears in FP8");
   app.add_flag("--normalize", o->normalize, "add L2 normalisation to the outputs");
   return [o] { return export_checkpoint(*o); };

@@ -5,6 +5,8 @@
 namespace octet::cpu {
 namespace {
 
+static_assert(kMaskedScore == plan::kMaskedScore);
+
 class AttentionStep : public PreparedStep {
  public:
   AttentionStep(const plan::Plan& plan, const plan::Attention& op) : op_(op) {
@@ -12,6 +14,7 @@ class AttentionStep : public PreparedStep {
     out_ = plan.buffers.at(op.out).dtype;
     bytes_ = size_of(in);
     problem_ = {in, out_, op.tokens, op.heads, op.head_dim, op.causal != 0, op.p_scale > 0};
+    if (op.mask != plan::kNoId) problem_.mask = plan.buffers.at(op.mask).dtype == DType::i32 ? Mask::kI32 : Mask::kI64;
     kernel_ = &choose(attention_kernels(), problem_, choice);
   }
 
@@ -28,7 +31,8 @@ class AttentionStep : public PreparedStep {
                              op_.v.scale,
                              out_ == DType::e4m3 ? 1.0f / op_.out_scale : 1.0f,
                              run.batch,
-                             nullptr};
+                             nullptr,
+                             op_.mask == plan::kNoId ? nullptr : run.buffers[op_.mask]};
     const int threads = run.pool.threads();
     run.pool.run([&](int thread) {
       AttentionArgs mine = args;

@@ -14,23 +14,27 @@ class EmbedStep : public PreparedStep {
       : op_(op), token_(plan.weight_bytes.at(op.token)), position_(plan.weight_bytes.at(op.position)) {
     const plan::Weight& table = plan.weights.at(op.token);
     problem_ = {plan.buffers.at(op.ids).dtype, table.dtype, plan.buffers.at(op.ids).dims.back(), table.dims[1], table.dims[0]};
+    if (op.types != plan::kNoId) problem_.types = plan.weights.at(op.type).dims[0], type_ = plan.weight_bytes.at(op.type);
     kernel_ = &choose(embed_kernels(), problem_, choice);
   }
   void run(const StepRun& run) const override {
-    const EmbedArgs args{run.buffers[op_.ids], token_.data(), position_.data(), run.buffers[op_.out], run.batch};
+    EmbedArgs args{run.buffers[op_.ids], token_.data(), position_.data(), run.buffers[op_.out], run.batch};
+    if (op_.types != plan::kNoId) args.types = run.buffers[op_.types], args.type = type_.data();
     std::atomic<bool> valid{true};
     run.pool.run([&](int thread) {
       if (!kernel_->run(problem_, args, thread, run.pool.threads())) valid = false;
     });
     if (!valid)
-      throw Error(Code::kInvalid, fmt::format("a token id lies outside the vocabulary [0, {})", problem_.vocabulary),
+      throw Error(Code::kInvalid,
+                  fmt::format("a token id lies outside the vocabulary [0, {}){}", problem_.vocabulary,
+                              problem_.types > 0 ? fmt::format(", or its type outside [0, {})", problem_.types) : ""),
                   "tokenize with the processor/ that was exported beside the model");
   }
-  size_t weight_bytes() const override { return token_.size() + position_.size(); }
+  size_t weight_bytes() const override { return token_.size() + position_.size() + type_.size(); }
 
  private:
   plan::Embed op_;
-  std::span<const std::byte> token_, position_;  // read in place, kept alive by the plan
+  std::span<const std::byte> token_, position_, type_;  // read in place, kept alive by the plan
   EmbedProblem problem_;
   const EmbedKernel* kernel_;
 };

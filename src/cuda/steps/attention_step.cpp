@@ -79,6 +79,8 @@ bool asks_for_unfused(const CudaOptions& options, std::string_view name) {
 }  // namespace
 
 std::unique_ptr<PreparedStep> prepare_attention(Preparation& with, const plan::Attention& op) {
+  if (op.mask != plan::kNoId)
+    throw Error(Code::kUnsupported, "no attention kernel of the GPU takes a mask of keys", "run it with --device cpu");
   AttentionUnfusedProblem unfused{problem_of(with.plan, op), is_aligned(op.q) && is_aligned(op.k) && is_aligned(op.v)};
   StepChoice refusals;
   for (const AttentionUnfusedRow& row : attention_unfused_rows()) {

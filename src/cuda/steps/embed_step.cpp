@@ -147,7 +147,11 @@ class PatchGemmStep : public PreparedStep {
 
 }  // namespace
 
-std::unique_ptr<PreparedStep> prepare_embed(Preparation& with, const plan::Embed& op) { return std::make_unique<EmbedStep>(with, op); }
+std::unique_ptr<PreparedStep> prepare_embed(Preparation& with, const plan::Embed& op) {
+  if (op.types != plan::kNoId)
+    throw Error(Code::kUnsupported, "the GPU's embedding kernel has no table of token types", "run it with --device cpu");
+  return std::make_unique<EmbedStep>(with, op);
+}
 
 std::unique_ptr<PreparedStep> prepare_patch_embed(Preparation& with, const plan::PatchEmbed& op) {
   const PatchEmbedProblem problem = problem_of(with.plan, op);

@@ -38,12 +38,14 @@ class AmxAttention {
     return static_cast<const uint8_t*>(base) + source_index(p_, item, token, stride) * Operand::kBytes;
   }
   float* scores_at(int64_t row) const { return reinterpret_cast<float*>(scratch_ + l_.s) + row * l_.s_stride; }
+  float* mask() const { return reinterpret_cast<float*>(scratch_ + l_.mask); }
   float* sums_at(int64_t row) const { return reinterpret_cast<float*>(scratch_ + l_.o) + row * l_.o_stride; }
 
   void pack_head(int64_t item) {
     const uint8_t *k = row_at(a_.k, a_.k_stride, item, 0), *v = row_at(a_.v, a_.v_stride, item, 0);
     pack_keys(operand_, l_, p_, k, a_.k_stride * Operand::kBytes, scratch_ + l_.k);
     pack_values(operand_, l_, p_, v, a_.v_stride * Operand::kBytes, scratch_ + l_.v);
+    if (p_.mask != Mask::kNone) load_mask(p_, a_, item, mask());
   }
 
   void attend(int64_t begin, int64_t end) {
@@ -105,6 +107,7 @@ class AmxAttention {
       const int64_t rows = at_most(16, block.rows - half), steps = ceil_div(block.keys, 32);
       float* s = scores_at(at + half);
       alignas(64) float row[16] = {};
+      for (int64_t i = 0; p_.mask != Mask::kNone && i < rows; ++i) add_mask(s + i * l_.s_stride, mask(), visible(p_, block, half + i));
       for (int64_t i = 0; i < rows; ++i) row[i] = largest_of(s + i * l_.s_stride, visible(p_, block, half + i));
       for (int64_t i = 0; i < rows; ++i) {
         prefetch_token(block.item + 1, block.row + half + i);

@@ -14,7 +14,7 @@ constexpr int kTall = V::kLanes == 16 ? 8 : 4;  // rows multiplied at a time: wi
 
 // A thread's scratch, in floats. k: [panels of keys][head_dim][kPanel]; v: [panels of dims][tokens][kPanel].
 struct Layout {
-  int64_t k, v, q, s, o, row, total, s_stride, o_stride;
+  int64_t k, v, q, s, o, row, mask, total, s_stride, o_stride;
 };
 inline Layout layout(const AttentionProblem& p) {
   const int64_t keys = ceil_div(p.tokens, kPanel) * kPanel, dims = ceil_div(p.head_dim, kPanel) * kPanel;
@@ -26,7 +26,8 @@ inline Layout layout(const AttentionProblem& p) {
   l.s = l.q + kQueryBlock * p.head_dim;
   l.o = l.s + kQueryBlock * l.s_stride;
   l.row = l.o + kQueryBlock * l.o_stride;
-  l.total = l.row + p.head_dim + 16;
+  l.mask = l.row + ceil_div(p.head_dim, 16) * 16 + 16;
+  l.total = l.mask + mask_floats(p);
   return l;
 }
 
@@ -47,6 +48,7 @@ inline void pack_head(const AttentionProblem& p, const AttentionArgs& a, const L
     decode(p.in, a.v, source_index(p, item, token, a.v_stride), p.head_dim, row);
     for (int64_t d = 0; d < dims; ++d) v[(d / kPanel * p.tokens + token) * kPanel + d % kPanel] = d < p.head_dim ? row[d] : 0.0f;
   }
+  if (p.mask != Mask::kNone) load_mask(p, a, item, scratch + l.mask);
   for (int64_t token = p.tokens; token % kPanel != 0; ++token)
     for (int64_t d = 0; d < p.head_dim; ++d) k[token / kPanel * kPanel * p.head_dim + d * kPanel + token % kPanel] = 0.0f;
 }
@@ -78,10 +80,12 @@ inline void multiply(const float* a, int64_t a_stride, const float* b, int64_t p
 }
 
 // Scores to weights, row by row; finish[i] is what output row i is multiplied with in the end.
-inline void softmax(const AttentionProblem& p, const AttentionArgs& a, const QueryBlock& block, const Layout& l, float* s, float* finish) {
+inline void softmax(const AttentionProblem& p, const AttentionArgs& a, const QueryBlock& block, const Layout& l, float* s,
+                    const float* mask, float* finish) {
   const int64_t padded = ceil_div(block.keys, V::kLanes) * V::kLanes;
   for (int64_t i = 0; i < block.rows; ++i, s += l.s_stride) {
     const int64_t keys = visible(p, block, i);
+    if (p.mask != Mask::kNone) add_mask(s, mask, keys);
     const float sum = exponentiate(s, keys, padded, largest_of(s, keys), scales_of(a).exponent);
     finish[i] = a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1.0f / sum);
     if (!p.quantize_p) continue;
@@ -99,7 +103,7 @@ inline void attend(const AttentionProblem& p, const AttentionArgs& a, const Quer
     for (int64_t d = 0; d < p.head_dim; ++d) q[i * p.head_dim + d] = i < block.rows ? q[i * p.head_dim + d] * sign : 0.0f;
   }
   multiply(q, p.head_dim, scratch + l.k, p.head_dim, rows, p.head_dim, block.keys, s, l.s_stride);
-  softmax(p, a, block, l, s, finish);
+  softmax(p, a, block, l, s, scratch + l.mask, finish);
   multiply(s, l.s_stride, scratch + l.v, p.tokens, rows, block.keys, p.head_dim, o, l.o_stride);
   for (int64_t i = 0; i < block.rows; ++i) finish_row(p, o + i * l.o_stride, finish[i], a.out, target_index(p, block.item, block.row + i));
 }

@@ -11,6 +11,7 @@ struct AttentionCase {
   AttentionProblem p;
   int64_t batch = 1;
   float score_scale = 1, p_scale = 0, v_scale = 1, out_scale = 1;
+  std::vector<int64_t> mask = {};  // [batch, tokens], where the problem has one
 };
 
 // q, k and v interleaved as a fused projection leaves them: [batch, tokens, 3, heads, head_dim], and 8 unused columns.
@@ -35,7 +36,7 @@ class AttentionData {
     for (int t = 0; t < threads; ++t)
       kernel.run(c_.p,
                  {part(0), part(1), part(2), stride_, stride_, stride_, out.data(), c_.score_scale, c_.p_scale, c_.v_scale,
-                  1 / c_.out_scale, c_.batch, scratch.data()},
+                  1 / c_.out_scale, c_.batch, scratch.data(), c_.mask.data()},
                  t, threads);
     EXPECT_TRUE(out.guards_intact());
     return out;
@@ -96,20 +97,25 @@ inline Expected expected(const AttentionData& data) {
   for (int64_t b = 0; b < c.batch; ++b)
     for (int64_t i = 0; i < p.tokens; ++i)
       for (int64_t h = 0; h < p.heads; ++h) {
-        const int64_t keys = p.causal ? i + 1 : p.tokens;
-        std::vector<double> score(static_cast<size_t>(keys)), magnitude(static_cast<size_t>(keys));
-        for (int64_t j = 0; j < keys; ++j)
+        std::vector<int64_t> seen;
+        for (int64_t j = 0; j < (p.causal ? i + 1 : p.tokens); ++j)
+          if (p.mask == Mask::kNone || c.mask[static_cast<size_t>(b * p.tokens + j)] != 0) seen.push_back(j);
+        const bool none = seen.empty();  // then all keys weigh the same
+        for (int64_t j = 0; none && j < (p.causal ? i + 1 : p.tokens); ++j) seen.push_back(j);
+        const auto keys = static_cast<int64_t>(seen.size());
+        std::vector<double> score(seen.size()), magnitude(seen.size());
+        for (size_t j = 0; !none && j < seen.size(); ++j)
           for (int64_t d = 0; d < p.head_dim; ++d) {
-            const double product = static_cast<double>(at(0, b, i, h)[d]) * at(1, b, j, h)[d];
-            score[static_cast<size_t>(j)] += product * c.score_scale;
-            magnitude[static_cast<size_t>(j)] += std::abs(product);
+            const double product = static_cast<double>(at(0, b, i, h)[d]) * at(1, b, seen[j], h)[d];
+            score[j] += product * c.score_scale;
+            magnitude[j] += std::abs(product);
           }
         const Weights w = weights_of(c, score, magnitude);
         std::vector<double> sum(static_cast<size_t>(p.head_dim)), slack = sum, size = sum;
         for (int64_t j = 0; j < keys; ++j)
           for (int64_t d = 0; d < p.head_dim; ++d) {
             const auto n = static_cast<size_t>(d), m = static_cast<size_t>(j);
-            const double v = at(2, b, j, h)[d];
+            const double v = at(2, b, seen[m], h)[d];
             sum[n] += w.p[m] * v;
             slack[n] += w.slack[m] * std::abs(v);
             size[n] += (w.p[m] + w.slack[m]) * std::abs(v);

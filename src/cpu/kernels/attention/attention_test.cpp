@@ -70,6 +70,30 @@ TEST(Attention, MatchesTheFormulaAtVisionSizes) {
   expect_all_right({make(kTypes[3], 1, 577, 1, 64, true), 8, kDeviation});
 }
 
+TEST(Attention, HiddenKeysHaveNoWeight) {
+  uint64_t seed = 40;
+  for (Types t : kTypes)
+    for (int64_t tokens : {1, 3, 17, 64, 77})
+      for (const bool causal : {false, true}) {
+        AttentionCase c = make(t, 3, tokens, 2, 32, causal);
+        c.p.mask = Mask::kI64;
+        for (int64_t i = 0; i < 3 * tokens; ++i) c.mask.push_back(i >= 2 * tokens ? 0 : (i * 5 + i / 3) % 3);  // the last item sees nothing
+        expect_all_right({c, ++seed, kDeviation});
+      }
+}
+
+// Keys behind a mask may hold anything finite: the item gives the same bits as with others there.
+TEST(Attention, WhatAMaskHidesHasNoInfluence) {
+  AttentionCase c = make(kTypes[3], 1, 40, 2, 64, false);
+  c.p.mask = Mask::kI64;
+  for (int64_t i = 0; i < 40; ++i) c.mask.push_back(i < 23);
+  AttentionData plain(c, 3, kDeviation), other(c, 3, kDeviation);
+  for (int64_t s = 23; s < 40; ++s)
+    for (int64_t d = 0; d < 64; ++d) other.at(1, 0, s, 1, d) = 900, other.at(2, 0, s, 1, d) = -60000;
+  for (const AttentionKernel& kernel : attention_kernels())
+    if (usable(kernel.isa) && !kernel.accepts(c.p)) EXPECT_EQ(plain.run(kernel).values(), other.run(kernel).values()) << kernel.name;
+}
+
 TEST(Attention, NegativeAndZeroScoreScales) {
   for (Types t : {kTypes[0], kTypes[3], kTypes[6], kTypes[8]})
     for (float factor : {-1.0f, 0.0f, 1e-30f}) {

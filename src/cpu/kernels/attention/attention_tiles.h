@@ -53,9 +53,9 @@ struct F16Rows {
 constexpr int64_t kTileRows = 32;  // query rows multiplied at a time: two tiles of 16
 
 // A thread's scratch, in bytes; strides of s and o in floats. Tiles: k [plane][16 tokens][32 dims], v [plane][16 dims][32 tokens],
-// q [plane][16 rows][32 dims]. q, s and o hold a chunk of query rows.
+// q [plane][16 rows][32 dims]. q, s and o hold a chunk of query rows; mask a float a key.
 struct TileLayout {
-  int64_t k, v, q, s, o, total;
+  int64_t k, v, q, s, o, mask, total;
   int64_t k_plane, v_plane, q_plane;
   int64_t dim_steps, token_steps, chunk;
   int64_t s_stride, o_stride;
@@ -79,7 +79,8 @@ inline TileLayout tile_layout(const AttentionProblem& p) {
   l.q = l.v + planes * l.v_plane;
   l.s = l.q + planes * l.q_plane;
   l.o = l.s + l.chunk * l.s_stride * 4;
-  l.total = l.o + l.chunk * l.o_stride * 4;
+  l.mask = l.o + l.chunk * l.o_stride * 4;
+  l.total = l.mask + mask_floats(p) * 4;
   return l;
 }
 

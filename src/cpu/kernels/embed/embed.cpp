@@ -13,7 +13,7 @@ Refusal accepts(const EmbedProblem& p) {
   const bool table = p.table == DType::f16 || p.table == DType::bf16 || p.table == DType::f32;
   if (!ids || !table)
     return {fmt::format("embed takes ids i32 or i64 and tables f16, bf16 or f32, not {} and {}", name_of(p.ids), name_of(p.table))};
-  if (p.tokens <= 0 || p.cols <= 0 || p.vocabulary <= 0)
+  if (p.tokens <= 0 || p.cols <= 0 || p.vocabulary <= 0 || p.types < 0)
     return {fmt::format("embed of {} x {} from {} rows", p.tokens, p.cols, p.vocabulary)};
   return {};
 }
@@ -29,7 +29,10 @@ bool all_inside(const void* ids, int64_t vocabulary, Range rows) {
 template <void (*kRows)(const EmbedProblem&, const EmbedArgs&, int64_t, int64_t)>
 bool run(const EmbedProblem& p, const EmbedArgs& a, int thread, int threads) {
   const Range rows = share(a.batch * p.tokens, thread, threads);
-  const bool inside = p.ids == DType::i32 ? all_inside<int32_t>(a.ids, p.vocabulary, rows) : all_inside<int64_t>(a.ids, p.vocabulary, rows);
+  const auto within = [&](const void* ids, int64_t table) {
+    return p.ids == DType::i32 ? all_inside<int32_t>(ids, table, rows) : all_inside<int64_t>(ids, table, rows);
+  };
+  const bool inside = within(a.ids, p.vocabulary) && (p.types == 0 || within(a.types, p.types));
   if (inside) kRows(p, a, rows.begin, rows.end);
   return inside;
 }

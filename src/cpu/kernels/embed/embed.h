@@ -1,5 +1,5 @@
-// y[b,t,:] = round(token[ids[b,t],:] + position[t,:]); tables and y of one float dtype, ids i32 or i64.
-// Returns false (and leaves y unspecified) if an id lies outside [0, vocabulary).
+// y[b,t,:] = round(token[ids[b,t],:] + position[t,:] [+ type[types[b,t],:]]); tables and y of one float dtype, ids and types i32 or i64.
+// Two additions in f32, from the left. Returns false (and leaves y unspecified) if an id lies outside its table.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -13,12 +13,14 @@ namespace octet::cpu {
 struct EmbedProblem {
   DType ids = DType::i64, table = DType::f16;
   int64_t tokens = 0, cols = 0, vocabulary = 0;
+  int64_t types = 0;  // rows of the type table; 0: none
 };
 struct EmbedArgs {
   const void* ids;               // [batch, tokens]
   const void *token, *position;  // [vocabulary, cols], [tokens, cols]
   void* y;                       // [batch, tokens, cols]
   int64_t batch;
+  const void *types = nullptr, *type = nullptr;  // [batch, tokens], [types, cols]
 };
 struct EmbedKernel {
   std::string_view name;
