@@ -28,7 +28,11 @@ std::shared_ptr<const plan::Plan> compile(Graph graph, const CompileOptions& opt
   plan::Source source = record_source(graph);
   r.passes = passes::run_pipeline(graph, options.passes);
   const bool unfused = std::ranges::find(options.passes.disabled, passes::kFuseAttention) != options.passes.disabled.end();
+  const auto lowering = std::chrono::steady_clock::now();
   const auto plan = lower(graph, std::move(source), {.fuse_attention = !unfused});
+  const auto fused = std::ranges::count_if(plan->steps, [](const auto& step) { return std::holds_alternative<plan::Attention>(step.op); });
+  r.passes.push_back({std::string(passes::kFuseAttention), static_cast<int>(fused), 1e3 * seconds_since(lowering),
+                      unfused ? passes::Notes{"switched off"} : passes::Notes{}});
   plan->creator = "octet " + std::string(build_version());
   plan->processor_sha256 = options.processor_sha256;
   plan::validate(*plan);  // before any kernel sees it

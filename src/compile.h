@@ -20,7 +20,7 @@ struct CompileOptions {
   std::shared_ptr<const Backend> backend;  // whose kernels the self-check judges; null: the CPU's
 };
 struct CompileReport {
-  std::vector<passes::Report> passes;
+  std::vector<passes::Report> passes;  // and the lowering, by the name of what it fuses
   int self_checks = 0;  // distinct (kernel, problem) pairs checked
   double seconds = 0, self_check_seconds = 0;
 };

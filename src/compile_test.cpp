@@ -14,11 +14,11 @@ namespace {
 
 using testing::HasSubstr;
 
-std::shared_ptr<plan::Plan> lowered(const std::string& body) {
+std::shared_ptr<plan::Plan> lowered(const std::string& body, const LowerOptions& options = {}) {
   Graph graph = parse_graph("graph test opset 20\n" + body, find_op);
   plan::Source source = record_source(graph);
   passes::run_pipeline(graph);
-  auto plan = lower(graph, std::move(source));
+  auto plan = lower(graph, std::move(source), options);
   plan->creator = "test";
   plan::validate(*plan);
   return plan;
@@ -181,6 +181,35 @@ TEST(Lower, AnAttentionBlockIsFourStepsWithOneMergedProjection) {
   EXPECT_EQ(step.q.row_stride, 24u);
   EXPECT_FLOAT_EQ(step.p_scale, 0.0022315979f);
   EXPECT_EQ(step.out_scale, 0.5f);
+}
+
+TEST(Lower, UnfusedAttentionIsThreeStepsOfTheSameScalesAndNodes) {
+  const auto fused = lowered(attention("0.25", kCausal)), plan = lowered(attention("0.25", kCausal), {.fuse_attention = false});
+  EXPECT_EQ(kinds(*plan), "norm gemm scores softmax values gemm ");
+  const auto& whole = std::get<plan::Attention>(fused->steps[2].op);
+  const auto& scores = std::get<plan::Scores>(plan->steps[2].op);
+  const auto& softmax = std::get<plan::Softmax>(plan->steps[3].op);
+  const auto& values = std::get<plan::Values>(plan->steps[4].op);
+  EXPECT_TRUE(scores.causal && softmax.causal && values.causal);
+  EXPECT_EQ(scores.k.column, whole.k.column);
+  EXPECT_EQ(plan->buffers[scores.out].dtype, DType::f16);  // as the model's product has it
+  EXPECT_EQ(plan->buffers[softmax.out].dtype, DType::e4m3);
+  EXPECT_EQ(softmax.out_scale, whole.p_scale);
+  EXPECT_EQ(values.p_scale, whole.p_scale);
+  EXPECT_EQ(values.v.column, whole.v.column);
+  EXPECT_EQ(values.out_scale, whole.out_scale);
+  // The three stand for what the one stood for, each node once.
+  std::vector<uint32_t> nodes;
+  for (size_t step = 2; step < 5; ++step) {
+    EXPECT_FALSE(plan->source.steps[step].empty());
+    nodes.insert(nodes.end(), plan->source.steps[step].begin(), plan->source.steps[step].end());
+  }
+  std::ranges::sort(nodes);
+  EXPECT_EQ(nodes, fused->source.steps[2]);
+  const auto has = [&](size_t step, const char* op) {
+    return std::ranges::any_of(plan->source.steps[step], [&](uint32_t node) { return plan->source.nodes[node].op == op; });
+  };
+  EXPECT_TRUE(has(2, "Add") && has(3, "Softmax") && has(3, "QuantizeLinear") && !has(3, "MatMul") && has(4, "MatMul"));
 }
 
 TEST(Lower, AZeroMaskIsNoMask) {
