@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <set>
@@ -112,16 +113,18 @@ double ms_of(const std::vector<Share>& shares, std::string_view name) {
   return found == shares.end() ? 0 : found->ms;
 }
 
-// Precisions of the products, by FLOPs.
+// Precisions of the products, by their part of the FLOPs.
 std::map<std::string, double> mix_of(const Engine& engine) {
   std::map<std::string, double> mix;
+  double all = 0;
+  for (const Share& share : engine.by_precision) all += share.flops;
   for (const Share& share : engine.by_precision)
-    if (share.flops > 0) mix[share.name] = share.flops;
+    if (share.flops > 0) mix[share.name] = share.flops / all;
   return mix;
 }
 bool same_mix(const Engine& a, const Engine& b) {
   const auto x = mix_of(a), y = mix_of(b);
-  return std::ranges::equal(x, y, [](const auto& p, const auto& q) { return p.first == q.first; });
+  return std::ranges::equal(x, y, [](const auto& p, const auto& q) { return p.first == q.first && std::abs(p.second - q.second) < 1e-4; });
 }
 
 Leg leg_between(const Report& report, uint32_t from, uint32_t to) {

@@ -71,37 +71,52 @@ std::string waterfall(const Report& report) {
   return text;
 }
 
-// Layers that repeat, with the same reason, are one line.
+// Layers that repeat, with the same reason, are one line; a single one keeps its own name.
+class Layers {
+ public:
+  void add(const std::string& name, const std::string& what, double ms) {
+    const std::string pattern = without_numbers(name) + what;
+    auto found = std::ranges::find(lines_, pattern, &Line::pattern);
+    if (found == lines_.end()) found = lines_.insert(lines_.end(), {pattern, name + what, 0, 0});
+    ++found->count, found->ms += ms;
+  }
+  std::string text(std::string_view sign) const {
+    std::string text;
+    for (const Line& line : lines_)
+      text +=
+          fmt::format("  {} x, {}{:.4g} ms  {}\n", line.count, sign, line.ms, printable(line.count == 1 ? line.first : line.pattern, 400));
+    return text;
+  }
+  bool empty() const { return lines_.empty(); }
+
+ private:
+  struct Line {
+    std::string pattern, first;
+    int count;
+    double ms;
+  };
+  std::vector<Line> lines_;
+};
+
 std::string slower(const Report& report) {
   if (report.engines.size() < 2) return "";
-  std::vector<std::pair<std::string, std::pair<int, double>>> lines;
-  for (const auto& layer : report.slower) {
-    if (!layer.beyond_noise) continue;
-    const std::string line = fmt::format("{} {} -> {}: {}", without_numbers(report.layers[layer.layer].name),
-                                         report.engines[layer.from].label, report.engines[layer.to].label, layer.reason);
-    auto found = std::ranges::find(lines, line, &decltype(lines)::value_type::first);
-    if (found == lines.end()) found = lines.insert(lines.end(), {line, {0, 0.0}});
-    ++found->second.first, found->second.second += layer.delta_ms;
-  }
-  std::string text = fmt::format("\nslower than before, beyond noise: {}\n", lines.empty() ? "none" : "");
-  for (const auto& [line, count] : lines) text += fmt::format("  {} x, +{:.4g} ms  {}\n", count.first, count.second, printable(line));
-  return text;
+  Layers layers;
+  for (const auto& layer : report.slower)
+    if (layer.beyond_noise)
+      layers.add(report.layers[layer.layer].name,
+                 fmt::format(", {} -> {}: {}", report.engines[layer.from].label, report.engines[layer.to].label, layer.reason),
+                 layer.delta_ms);
+  return fmt::format("\nslower than before, beyond noise: {}\n", layers.empty() ? "none" : "") + layers.text("+");
 }
 
 std::string not_fp8(const Report& report) {
   std::string text;
   for (const Engine& e : report.engines) {
     if (std::ranges::none_of(e.steps, [](const Step& s) { return s.fp8 == "yes" || s.fp8 == "partly"; })) continue;
-    std::vector<std::pair<std::string, std::pair<int, double>>> lines;
-    for (const Step& step : e.steps) {
-      if (step.fp8 != "no" && step.fp8 != "partly") continue;
-      const std::string line = without_numbers(step.name) + ": " + step.fp8_reason;
-      auto found = std::ranges::find(lines, line, &decltype(lines)::value_type::first);
-      if (found == lines.end()) found = lines.insert(lines.end(), {line, {0, 0.0}});
-      ++found->second.first, found->second.second += step.time.median;
-    }
-    text += fmt::format("\nproducts not in FP8, {}: {}\n", e.label, lines.empty() ? "none" : "");
-    for (const auto& [line, count] : lines) text += fmt::format("  {} x, {:.4g} ms  {}\n", count.first, count.second, printable(line));
+    Layers layers;
+    for (const Step& step : e.steps)
+      if (step.fp8 == "no" || step.fp8 == "partly") layers.add(step.name, ": " + step.fp8_reason, step.time.median);
+    text += fmt::format("\nproducts not in FP8, {}: {}\n", e.label, layers.empty() ? "none" : "") + layers.text("");
   }
   return text;
 }
