@@ -72,6 +72,17 @@ def check_engine(run, plan):
     run.check(len(output_of(run, "inspect", damaged, code=3)["reasons"]) > 1, "every reason of a truncated file is listed")
 
 
+def check_layer_info(run, plan):
+    """The same engine in the form of TensorRT's inspector."""
+    info = json.loads(run.octet("inspect", plan, "--layer-info", "--quiet", "--device=cpu").stdout)
+    facts = json.loads(run.octet("inspect", plan, "--json", "--quiet", "--device=cpu").stdout)
+    run.equal("layers", [(x["Name"], x["TacticName"]) for x in info["Layers"]], [(s["name"], s["kernel"]) for s in facts["steps"]])
+    run.equal("bindings", info["Bindings"], [t["name"] for t in facts["inputs"] + facts["outputs"]])
+    nodes = [[part[len("[ONNX Layer: "):-1] for part in x["Metadata"].split("\x1f")] if x["Metadata"] else [] for x in info["Layers"]]
+    run.equal("ONNX nodes", nodes, [s["source"] for s in facts["steps"]])
+    run.octet("inspect", run.onnx("fp8", "image"), "--layer-info", code=2)
+
+
 def figures(a, b):
     a, b = a.astype(np.float64), b.astype(np.float64)
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
@@ -127,6 +138,7 @@ with running(__doc__) as run:
     check_checkpoint(run)
     for tower in TOWERS:
         check_engine(run, run.plan("fp8", tower))
+        check_layer_info(run, run.plan("fp8", tower))
         check_outputs(run, tower)
         check_layers(run, tower)
         for precision in ("fp8", "fp16"):

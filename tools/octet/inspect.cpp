@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "console.h"
 #include "engine_io.h"
+#include "profile/layer_info.h"
 #include "subcommand.h"
 
 namespace octet::cli {
@@ -13,7 +14,7 @@ namespace {
 
 struct Options {
   std::string file;
-  bool json = false;
+  bool json = false, layer_info = false;
   DeviceOptions device;
 };
 
@@ -178,7 +179,18 @@ Json facts_of(const Options& o) {
   return inspect_engine(path, *make_backend(o.device), {.threads = o.device.threads});
 }
 
+// An engine's layers for what reads TensorRT's inspector.
+int print_layer_info(const Options& o) {
+  if (std::filesystem::is_directory(o.file) || !is_plan(o.file))
+    throw Error(Code::kUsage, "--layer-info shows the layers of an engine; " + o.file + " is none",
+                "octet exec --onnx=MODEL.onnx --saveEngine=MODEL.plan --skipInference");
+  const Engine engine = load_engine(o.file, o.device);
+  print_out(profile::dump_json(profile::layer_info(*engine.plan, *engine.executable)) + "\n");
+  return 0;
+}
+
 int inspect(const Options& o) {
+  if (o.layer_info) return print_layer_info(o);
   const Json facts = facts_of(o);
   if (o.json) print_out(facts.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   if (facts.contains("valid") && !facts["valid"].get<bool>()) refuse(facts);
@@ -196,6 +208,8 @@ Run add_inspect(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("file", o->file, "ONNX file, checkpoint directory or engine")->required()->type_name("PATH");
   app.add_flag("--json", o->json, "machine-readable output, schema octet.inspect/1");
+  app.add_flag("--layer-info", o->layer_info, "of an engine: its layers as JSON in the form of TensorRT's engine inspector")
+      ->excludes("--json");
   o->device.add_to(app);
   return [o] { return inspect(*o); };
 }
