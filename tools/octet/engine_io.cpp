@@ -12,6 +12,7 @@
 #include "frontends/processor.h"
 #include "numeric/convert.h"
 #include "plan/io.h"
+#include "plan/uses.h"
 
 namespace octet::cli {
 namespace {
@@ -20,10 +21,10 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// The vocabulary an ids buffer indexes, 0 if it is no embedding's input.
+// The values that ids or a mask can hold, counted from 0; 0 if no embedding and no attention reads the buffer.
 int64_t vocabulary_of(const plan::Plan& plan, plan::Id buffer) {
   for (const plan::Step& step : plan.steps)
-    if (const auto* embed = std::get_if<plan::Embed>(&step.op); embed && embed->ids == buffer) return plan.weights[embed->token].dims[0];
+    if (const int64_t rows = plan::table_rows(plan, step.op, buffer); rows > 0) return rows;
   return 0;
 }
 
