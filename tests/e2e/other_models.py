@@ -7,7 +7,7 @@ import json
 import numpy as np
 import onnx
 import onnxruntime as ort
-from common import BOUND, cosines, load_json, running
+from common import BOUND, DATA, cosines, load_json, running
 from exports_accepted import tensorrt
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
@@ -124,6 +124,8 @@ def bert(run, rng):
             for c in (calib, {**calib, "input_ids": np.where(calib["attention_mask"] > 0, calib["input_ids"], 3)})]
     run.check(told[0] == told[1], "bert: calibration ignores what the mask hides")
     run.octet("export", checkpoint, "-o", run.scratch / "x", "--tokens", 41, code=4)
+    refused = run.octet("quantize", checkpoint, "--calib-images", DATA / "calib.tar", "--calib-texts", DATA / "calib_texts.txt", "-o", run.scratch / "x", code=4)
+    run.check("--calib-input" in refused.stderr, "bert: quantize of a checkpoint says how to go by ONNX")
     return files
 
 

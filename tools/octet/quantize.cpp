@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "console.h"
+#include "frontends/bert.h"
 #include "frontends/clip.h"
 #include "frontends/unified_export.h"
 #include "model_inputs.h"
@@ -55,6 +56,9 @@ int quantize_checkpoint(const QuantizeFlags& o) {
     throw Error(Code::kUsage, "--calib-input, --opset and --precision are for ONNX files");
   const QuantizeOptions options = o.options();
   const Checkpoint checkpoint = load_checkpoint(o.model);
+  if (is_bert(checkpoint))
+    throw Error(Code::kUnsupported, fmt::format("{} is a BERT checkpoint: pictures and texts do not calibrate it", o.model),
+                "octet export it with --precision fp32, then quantize that ONNX file with --calib-input");
   if (is_unified_export(checkpoint))
     throw Error(Code::kUnsupported, fmt::format("{} is a unified export: its weights are FP8 codes already", o.model),
                 "quantize the checkpoint in its float type; export reads this one as it is");
