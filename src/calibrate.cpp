@@ -119,12 +119,12 @@ std::vector<bool> Calibration::rows_that_matter(std::span<const void* const> inp
   return matter;
 }
 
-void Calibration::observe(plan::Id id, std::span<const std::byte> output, const std::vector<bool>& matter, int64_t batch) {
+void Calibration::observe(plan::Id id, std::span<const std::byte> output, const std::vector<bool>& matter) {
   const plan::Buffer& buffer = plan_.buffers[id];
   const int64_t cols = buffer.dims.back();
   const auto row_bytes = static_cast<size_t>(cols) * size_of(buffer.dtype);
   const auto rows = static_cast<int64_t>(output.size() / row_bytes);
-  const bool tokens = buffer.dims.size() == 2 && rows == static_cast<int64_t>(matter.size()) && rows > batch;
+  const bool tokens = buffer.dims.size() == 2 && rows == static_cast<int64_t>(matter.size());
   std::vector<float> values(static_cast<size_t>(cols));
   for (CalibrationSite& site : sites_) {
     if (site.buffer != id) continue;
@@ -142,7 +142,7 @@ void Calibration::observe(plan::Id id, std::span<const std::byte> output, const 
 void Calibration::run(Context& context, std::span<const void* const> inputs, int64_t batch) {
   const std::vector<bool> matter = rows_that_matter(inputs, batch);
   walk_steps(plan_, context, inputs, batch,
-             [&](size_t step, std::span<const std::byte> output) { observe(plan::out_of(plan_.steps[step].op), output, matter, batch); });
+             [&](size_t step, std::span<const std::byte> output) { observe(plan::out_of(plan_.steps[step].op), output, matter); });
 }
 
 }  // namespace octet

@@ -39,7 +39,7 @@ class Calibration {
 
  private:
   void add(plan::Id buffer, int64_t column, int64_t columns, float factor, std::string quantizer);
-  void observe(plan::Id buffer, std::span<const std::byte> output, const std::vector<bool>& matter, int64_t batch);
+  void observe(plan::Id buffer, std::span<const std::byte> output, const std::vector<bool>& matter);
   // Of the [batch, tokens] rows; empty: all do.
   std::vector<bool> rows_that_matter(std::span<const void* const> inputs, int64_t batch) const;
 
