@@ -1,5 +1,5 @@
-// The table of attention kernels, best first. Next: attention_wgmma.cu (short sequences on Hopper), attention_mma.cu (any length),
-// attention_simt.cu (any type).
+// The table of attention kernels, best first. Next: attention_wgmma_fp8.cu and attention_wgmma.cu (short sequences on Hopper),
+// attention_mma.cu (any length), attention_simt.cu (any type).
 #include "cuda/kernels/attention/attention.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ struct Params {
   Address q, k, v, out;
   int64_t q_stride, k_stride, v_stride;
   float scale, inv_p_scale, out_scale;
-  int32_t aligned, whole, parts;
+  int32_t aligned, whole, parts, works;
 };
 
 Program program_of(const char* name, const AttentionProblem& p) {
@@ -46,7 +46,8 @@ Params params_of(const AttentionProblem& p, const AttentionArgs& a) {
           a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1),
           aligned(p, a, 8 * size_of(p.in)),
           0,
-          1};
+          1,
+          0};
 }
 Launch launch_of(const AttentionProblem& p, const AttentionArgs& a, int64_t blocks, const Params& params) {
   OCTET_CHECK(blocks > 0 && blocks <= INT32_MAX, p.tokens, p.heads, a.batch);
@@ -91,15 +92,22 @@ Program program_wgmma(const AttentionProblem& p, const Gpu&) {
   program.defines.push_back("PARTS=1");
   return program;
 }
-// A block takes a head, as long as they fill the GPU; the heads left over are cut into blocks of fewer queries.
-Launch launch_wgmma(const AttentionProblem& p, const Gpu& gpu, const AttentionArgs& a) {
+// A piece of work is a head, as long as heads fill the GPU; the heads left over are cut into pieces of fewer queries. `slots`: blocks that run
+// at once.
+Params pieces_of(const AttentionProblem& p, const AttentionArgs& a, int64_t slots) {
   OCTET_CHECK(aligned(p, a, 16) && a.out % 16 == 0, a.q, a.q_stride, a.k, a.k_stride, a.v, a.v_stride, a.out);
-  const int64_t heads = p.heads * a.batch, slots = std::max(1, gpu.multiprocessors) * wgmma_occupancy(p), rest = heads % slots;
+  const int64_t heads = p.heads * a.batch, rest = heads % slots;
   const int64_t blocks = p.tokens / 64 + (p.tokens % 64 > 16), parts = rest == 0 ? 1 : std::clamp(slots / rest, int64_t{1}, blocks);
   Params params = params_of(p, a);
   params.whole = static_cast<int32_t>(heads - rest);
   params.parts = static_cast<int32_t>(parts);
-  Launch launch = launch_of(p, a, heads - rest + rest * parts, params);
+  params.works = static_cast<int32_t>(heads - rest + rest * parts);
+  return params;
+}
+int64_t wgmma_slots(const AttentionProblem& p, const Gpu& gpu) { return std::max(1, gpu.multiprocessors) * wgmma_occupancy(p); }
+Launch launch_wgmma(const AttentionProblem& p, const Gpu& gpu, const AttentionArgs& a) {
+  const Params params = pieces_of(p, a, wgmma_slots(p, gpu));
+  Launch launch = launch_of(p, a, params.works, params);
   // 128 bytes for every key and value, a block's queries, maxima and sums.
   launch.shared_bytes = static_cast<uint32_t>(2 * ((p.tokens + 7) / 8) * 1024 + 64 * 128 + 512);
   return launch;
@@ -107,6 +115,30 @@ Launch launch_wgmma(const AttentionProblem& p, const Gpu& gpu, const AttentionAr
 template <DType kIn>
 constexpr AttentionKernel wgmma_row(std::string_view name) {
   return {name, {90, true}, accepts_wgmma<kIn>, program_wgmma, launch_wgmma};
+}
+
+Refusal accepts_wgmma_fp8(const AttentionProblem& p, const Gpu& gpu) {
+  if (Refusal no = accepts_wgmma<DType::e4m3>(p, gpu)) return no;
+  if (!p.quantize_p) return {"p is not quantized"};
+  return {};
+}
+// Keys and values as they lie in memory, a block's queries, the tail's; values transposed, the tail's p, maxima and sums.
+int64_t wgmma_fp8_bytes(const AttentionProblem& p) {
+  const int64_t tiles = (p.tokens + 7) / 8, groups = (p.tokens + 31) / 32, rest = p.tokens % 64;
+  return tiles * 512 + groups * 2048 + 4096 + 1024 + 2 * groups * 8 * 144 + 2 * groups * 16 * (rest > 8 && rest <= 16 ? 16 : 8) + 512;
+}
+Program program_wgmma_fp8(const AttentionProblem& p, const Gpu&) {
+  Program program = program_of("attention_wgmma_fp8", p);
+  program.defines.push_back(fmt::format("BLOCKS_PER_SM={}", wgmma_occupancy(p)));
+  program.defines.push_back(fmt::format("SHARED_BYTES={}", wgmma_fp8_bytes(p)));
+  return program;
+}
+Launch launch_wgmma_fp8(const AttentionProblem& p, const Gpu& gpu, const AttentionArgs& a) {
+  const int64_t slots = wgmma_slots(p, gpu);
+  const Params params = pieces_of(p, a, slots);
+  Launch launch = launch_of(p, a, std::min<int64_t>(params.works, slots), params);
+  launch.shared_bytes = static_cast<uint32_t>(wgmma_fp8_bytes(p));
+  return launch;
 }
 
 template <DType kIn>
@@ -128,7 +160,8 @@ Program program_simt(const AttentionProblem& p, const Gpu&) { return program_of(
 Launch launch_simt(const AttentionProblem& p, const Gpu&, const AttentionArgs& a) { return launch_of(p, a, 4); }
 
 constexpr AttentionKernel kKernels[] = {
-    wgmma_row<DType::e4m3>("attention_e4m3_wgmma"),
+    {"attention_e4m3_wgmma", {90, true}, accepts_wgmma_fp8, program_wgmma_fp8, launch_wgmma_fp8, kFp8TensorCore},
+    wgmma_row<DType::e4m3>("attention_e4m3_wgmma_full"),
     wgmma_row<DType::f16>("attention_f16_wgmma"),
     wgmma_row<DType::bf16>("attention_bf16_wgmma"),
     mma_row<DType::e4m3>("attention_e4m3_mma"),

@@ -11,7 +11,8 @@ struct AttentionParams {
   float inv_p_scale;                     // 1 if p is not quantized
   float out_scale;                       // p_scale * v_scale / out scale
   int aligned;                           // every row of q, k and v begins at a multiple of 16 bytes (8 for e4m3)
-  int whole, parts;                      // attention_wgmma.cu: heads of one thread block, thread blocks of each other head
+  // The warpgroup kernels: heads of one piece of work, pieces of each other head, pieces in all.
+  int whole, parts, works;
 };
 
 // The type of the matrix operands: e4m3 is exact in f16.

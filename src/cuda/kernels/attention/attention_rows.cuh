@@ -3,27 +3,10 @@
 // 8 * i + 2 * t holds elements 16 * t + 2 * i and the next. q and k agree, so scores do not change; the columns of out are those of v:
 // every lane loads and stores 16 elements at a time.
 #pragma once
-#include "attention.cuh"
+#include "attention_lanes.cuh"
 
 static_assert(HEAD_DIM == 64);
-constexpr int kTiles = (TOKENS + 7) / 8;  // of 8 tokens
 constexpr int kPairs = 8;                 // of the 16 elements that a lane owns of a row
-
-// Read anew at every use, from one register or another: scores fill the registers, and the compiler would keep what it has computed.
-OCTET_DEVICE int thread_id() {
-  int x;
-  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(x));
-  return x;
-}
-OCTET_DEVICE int warp_id() { return thread_id() >> 5; }
-OCTET_DEVICE int lane_id() { return thread_id() & 31; }  // = 4 * group + quad
-OCTET_DEVICE int quad_id() { return thread_id() & 3; }
-OCTET_DEVICE int group_id() {
-  int lane;
-  asm volatile("mov.u32 %0, %%laneid;" : "=r"(lane));
-  return lane >> 2;
-}
-OCTET_DEVICE int row_in_block() { return warp_id() * 16 + group_id(); }
 
 // The 16 elements of a row that one lane owns, as they lie in memory.
 struct Slice {

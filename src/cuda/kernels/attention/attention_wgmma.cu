@@ -6,6 +6,7 @@
 // Besides what attention.cuh says: BLOCKS_PER_SM, thread blocks that share a multiprocessor (registers bound them); PARTS, groups of
 // products into which p * v is cut, each under way while the next one's p is made.
 #include "attention_rows.cuh"
+#include "attention_scores.cuh"
 #include "attention_wgmma.cuh"
 
 static_assert(HEAD_DIM == 64 && TOKENS > 16 && TOKENS <= 264);
@@ -15,52 +16,13 @@ constexpr int kGroups = (TOKENS + 15) / 16;  // of 16 keys
 // keys' place.
 constexpr int kValuesAt = kTiles * 1024, kQueriesAt = 2 * kValuesAt, kMaximaAt = kQueriesAt + 8192, kSumsAt = kMaximaAt + 256;
 
-OCTET_DEVICE float quad_max(float x) {
-  x = fmaxf(x, __shfl_xor_sync(~0u, x, 1));
-  return fmaxf(x, __shfl_xor_sync(~0u, x, 2));
-}
-OCTET_DEVICE float quad_sum(float x) {
-  x += __shfl_xor_sync(~0u, x, 1);
-  return x + __shfl_xor_sync(~0u, x, 2);
-}
-OCTET_DEVICE bool visible(int key, int row) { return key < TOKENS && (!CAUSAL || key <= row); }
-// What exponentials are multiplied by before they are rounded.
-OCTET_DEVICE float factor_of(const AttentionParams& p, float sum) { return p.inv_p_scale * reciprocal_approx(sum); }
-
-// kCount values as neighbours in memory.
-template <int kCount>
-OCTET_DEVICE void store_values(OUT* to, const float (&x)[kCount]) {
-  constexpr int kWords = kCount * int(sizeof(OUT)) / 4, kEach = kCount / kWords;
-  uint32_t words[kWords];
-#pragma unroll
-  for (int i = 0; i < kWords; ++i) {
-    if constexpr (is_same<OUT, e4m3>)
-      words[i] = f32_to_e4m3x2(x[kEach * i], x[kEach * i + 1]) | uint32_t(f32_to_e4m3x2(x[kEach * i + 2], x[kEach * i + 3])) << 16;
-    else if constexpr (is_same<OUT, f16>) words[i] = f32_to_f16x2(x[kEach * i], x[kEach * i + 1]);
-    else if constexpr (is_same<OUT, bf16>) words[i] = f32_to_bf16x2(x[kEach * i], x[kEach * i + 1]);
-    else words[i] = __float_as_uint(x[i]);
-  }
-  if constexpr (kWords % 4 == 0) {
-#pragma unroll
-    for (int i = 0; i < kWords; i += 4)
-      reinterpret_cast<uint4*>(to)[i / 4] = make_uint4(words[i], words[i + 1], words[i + 2], words[i + 3]);
-  } else {
-#pragma unroll
-    for (int i = 0; i < kWords; ++i) reinterpret_cast<uint32_t*>(to)[i] = words[i];
-  }
-}
-
 // 64 queries from `first` on (16 of them this warp's) with the first kCount tiles of keys.
 template <int kCount>
-struct Block {
+struct Block : Scores<kCount> {
   // Tiles of the warpgroup's products (an odd one goes by mma.sync), and of the first of two; groups of 16 keys.
   static constexpr int kWide = kCount & ~1, kHalf = kWide > 16 ? (kWide / 2 + 1) & ~1 : kWide, kWideGroups = kWide / 2;
-  float s[kCount * 4];
-  float most[4] = {minus_infinity(), minus_infinity(), minus_infinity(), minus_infinity()}, sums[4] = {0, 0, 0, 0};  // two chains a row
-  int first, last_tile;  // row of the block; tile of keys that this warp's rows see
-
-  OCTET_DEVICE explicit Block(int first) : first(first), last_tile(CAUSAL ? (first >> 3) + warp_id() * 2 + 1 : kCount) {}
-  OCTET_DEVICE int row() const { return first + row_in_block(); }  // and row() + 8 are this lane's
+  using Scores<kCount>::s;
+  OCTET_DEVICE explicit Block(int first) : Scores<kCount>(first) {}
 
   OCTET_DEVICE void score(uint32_t shared) {
     wgmma_begin();
@@ -70,19 +32,18 @@ struct Block {
     if constexpr (kWide > kHalf) {
       wgmma_wait<1>();
       wgmma_results<0, kHalf * 4>(s);
-      take_maxima<0, kHalf>();
+      this->template take_maxima<0, kHalf>();
     }
     wgmma_wait<0>();
     wgmma_results<0, kWide * 4>(s);
-    take_maxima<(kWide > kHalf ? kHalf : 0), kCount>();
-#pragma unroll
-    for (int r = 0; r < 2; ++r) most[r] = quad_max(fmaxf(most[r], most[r + 2]));
+    this->template take_maxima<(kWide > kHalf ? kHalf : 0), kCount>();
+    this->join_maxima();
   }
   template <int kFrom, int kTo>
   OCTET_DEVICE void multiply_keys(uint32_t shared) {
-    const uint64_t queries = matrix_descriptor(shared + kQueriesAt), keys = matrix_descriptor(shared + kFrom * 1024);
+    const uint64_t queries = rows128(shared + kQueriesAt), keys = rows128(shared + kFrom * 1024);
 #pragma unroll
-    for (int k = 0; k < 4; ++k) multiply_rows<kBf16, (kTo - kFrom) * 8, kFrom * 4>(s, queries + 2 * k, keys + 2 * k, k > 0);
+    for (int k = 0; k < 4; ++k) multiply_rows<Half, (kTo - kFrom) * 8, kFrom * 4>(s, queries + 2 * k, keys + 2 * k, k > 0);
     wgmma_commit();
   }
   OCTET_DEVICE void multiply_last_keys(uint32_t shared) {
@@ -102,33 +63,6 @@ struct Block {
 #pragma unroll
     for (int e = 0; e < 4; ++e) s[4 * kWide + e] = c[e];
   }
-  template <int kFrom, int kTo>
-  OCTET_DEVICE void take_maxima() {
-    const int quad = quad_id(), first_row = CAUSAL ? row() : 0;
-#pragma unroll
-    for (int j = kFrom; j < kTo; ++j)
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        // Above the diagonal are only the last 8 tiles of a causal block.
-        if ((8 * j + 8 > TOKENS || (CAUSAL && j + 8 >= kCount)) && !visible(8 * j + 2 * quad + (e & 1), first_row + 8 * (e >> 1)))
-          s[4 * j + e] = minus_infinity();
-        float& m = most[(e >> 1) + 2 * (e & 1)];
-        m = fmaxf(m, s[4 * j + e]);
-      }
-  }
-  OCTET_DEVICE void exponentials(float scale) {
-#pragma unroll
-    for (int j = 0; j < kCount; ++j) {
-      const bool seen = !CAUSAL || j <= last_tile;
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        float& x = s[4 * j + e];
-        x = seen && 8 * j + (e & 1) < TOKENS ? exp2_approx(fmaf(x, scale, -most[e >> 1] * scale)) : 0.0f;
-        sums[e] += x;
-      }
-    }
-  }
-  OCTET_DEVICE float sum(int r) const { return quad_sum(sums[2 * r] + sums[2 * r + 1]); }
   OCTET_DEVICE uint32_t probabilities(int tile, int r, float factor) const {
     return pack_probabilities(s[4 * tile + 2 * r] * factor, s[4 * tile + 2 * r + 1] * factor);
   }
@@ -141,10 +75,10 @@ struct Block {
       for (int k = kFrom; k < kTo; ++k)
 #pragma unroll
         for (int i = 0; i < 4; ++i) p[k - kFrom][i] = probabilities(2 * k + (i >> 1), i & 1, factor[i & 1]);
-      const uint64_t values = matrix_descriptor(shared + kValuesAt);
+      const uint64_t values = rows128(shared + kValuesAt);
       wgmma_begin();
 #pragma unroll
-      for (int k = kFrom; k < kTo; ++k) multiply_columns<kBf16>(out, p[k - kFrom], values + 128 * k, k > 0);
+      for (int k = kFrom; k < kTo; ++k) multiply_columns<Half>(out, p[k - kFrom], values + 128 * k, k > 0);
       wgmma_commit();
     }
     if constexpr (kPart + 1 < PARTS) multiply_values<kPart + 1>(out, factor, shared);
