@@ -30,6 +30,7 @@ struct PrintOptions {
   std::function<bool(const std::string& name, const HostTensor& tensor)> aside = {};
 };
 std::string print(const Graph& graph, const PrintOptions& options = {});
+std::string print_attributes(const Op& op, int opset, const PrintOptions& options = {});  // "axis=-1, keepdims=0"; "" without any
 // `find_op(name, domain)` resolves operators (ops/list.h has it; ir knows none). Throws Error{kInvalid} with line and column.
 // Values are defined before use; the types written after outputs are kept, infer_types() replaces them. `side` gives the tensors of the
 // side file; unset: a constant that lies there is refused.

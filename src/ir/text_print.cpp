@@ -64,21 +64,6 @@ class AttributePrinter final : public FieldVisitor {
   const PrintOptions& options_;
 };
 
-std::string attributes(const Op& op, int opset, const PrintOptions& options) {
-  AttributePrinter printed(options), defaults(options);
-  op.def().visit(op.def().copy(op.attributes()).get(), opset, printed);
-  if (std::any_of(printed.items.begin(), printed.items.end(), [](const auto& item) { return item.empty; }))
-    op.def().visit(op.def().make().get(), opset, defaults);
-  const auto is_default = [&](const AttributePrinter::Item& item) {
-    return std::any_of(defaults.items.begin(), defaults.items.end(),
-                       [&](const auto& d) { return d.name == item.name && d.text == item.text; });
-  };
-  std::string out;
-  for (const auto& item : printed.items)
-    if (!item.empty || !is_default(item)) out += fmt::format("{}{}={}", out.empty() ? "" : ", ", item.name, item.text);
-  return out.empty() ? out : fmt::format(" {{{}}}", out);
-}
-
 class Printer {
  public:
   Printer(const Graph& graph, const PrintOptions& options) : graph_(graph), options_(options) {}
@@ -131,7 +116,8 @@ class Printer {
     const OpDef& def = node.op.def();
     out_ += fmt::format("{}= {}{}{}", node.outputs.empty() ? "" : " ", def.domain, def.domain.empty() ? "" : ".", def.name);
     out_ += list('(', node.inputs.size(), ')', ", ", [&](size_t i) { return name(node.inputs[i]); });
-    out_ += attributes(node.op, graph_.opset, options_);
+    if (const std::string attributes = print_attributes(node.op, graph_.opset, options_); !attributes.empty())
+      out_ += " {" + attributes + "}";
     if (!node.name.empty()) out_ += " " + text::quote(node.name);
     const bool own = node.name.empty() ? node.source.empty() : node.source == std::vector{node.name};
     if (!own) out_ += " from " + list('[', node.source.size(), ']', ",", [&](size_t i) { return text::quote(node.source[i]); });
@@ -144,6 +130,21 @@ class Printer {
 };
 
 }  // namespace
+
+std::string print_attributes(const Op& op, int opset, const PrintOptions& options) {
+  AttributePrinter printed(options), defaults(options);
+  op.def().visit(op.def().copy(op.attributes()).get(), opset, printed);
+  if (std::any_of(printed.items.begin(), printed.items.end(), [](const auto& item) { return item.empty; }))
+    op.def().visit(op.def().make().get(), opset, defaults);
+  const auto is_default = [&](const AttributePrinter::Item& item) {
+    return std::any_of(defaults.items.begin(), defaults.items.end(),
+                       [&](const auto& d) { return d.name == item.name && d.text == item.text; });
+  };
+  std::string out;
+  for (const auto& item : printed.items)
+    if (!item.empty || !is_default(item)) out += fmt::format("{}{}={}", out.empty() ? "" : ", ", item.name, item.text);
+  return out;
+}
 
 std::string print(const Graph& graph, const PrintOptions& options) { return Printer(graph, options).run(); }
 

@@ -15,6 +15,7 @@ constexpr Pass kPipeline[] = {
     {"sink-dequantize", "moves a weight's DQ behind the Transpose that follows it; evaluates the DQ of a table", sink_dequantize},
     {"sink-expand", "what a batch repeats is repeated late, or by broadcasting", sink_expand},
     {"fold-constants", "evaluates nodes whose inputs are constants, and shapes that do not depend on the batch", fold_constants},
+    {"shape-of-inputs", "the batch is asked of the graph inputs, so that no activation is read for its shape alone", shape_of_inputs},
     {"drop-identities", "removes Identity, casts to the same type, reshapes and transposes that change nothing", drop_identities},
     {"merge-duplicates", "one node for equal nodes: q, k and v then share one Q/DQ of the LayerNorm output", merge_duplicates},
     {"collapse-qdq", "removes a second Q/DQ of the same scale behind layout changes", collapse_qdq},
