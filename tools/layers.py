@@ -28,6 +28,7 @@ MAY = {
     "kernels": LOW,
     "oracle": LOW | {"plan", "runtime"},
     "profile": LOW | {"plan", "runtime"},
+    "report": LOW | {"plan", "profile"},
     "serve": LOW | {"text", "image", "plan", "runtime", "formats"},
     "api": LOW | {"plan", "cpu", "cuda", "runtime"},
 }

@@ -8,11 +8,13 @@
 #include <mutex>
 
 #include "base/log.h"
+#include "base/text.h"
 
 namespace octet::cli {
 namespace {
 
 bool g_quiet = false;
+std::string g_command_line;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -56,6 +58,12 @@ void install_sinks() {
     if (!g_quiet) line.update(what, done, total);
   });
 }
+
+void set_command_line(int argc, char** argv) {
+  g_command_line = "octet";
+  for (int i = 1; i < argc; ++i) g_command_line += " " + printable(argv[i], 4096);
+}
+const std::string& command_line() { return g_command_line; }
 
 void print_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 

@@ -12,6 +12,10 @@ void set_quiet(bool quiet);
 void install_sinks();  // library log and progress -> stderr: a bar on a TTY, else a line each 10 s
 
 void print_out(std::string_view text);  // stdout, as is
+
+// The command line as it was given, for reports that quote it: "octet exec --onnx=m.onnx", made safe for one line.
+void set_command_line(int argc, char** argv);
+const std::string& command_line();
 template <class... Args>
 void say(fmt::format_string<Args...> format, Args&&... args);  // a message line on stderr, unless quiet
 

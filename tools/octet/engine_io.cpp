@@ -21,13 +21,6 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// The values that ids or a mask can hold, counted from 0; 0 if no embedding and no attention reads the buffer.
-int64_t vocabulary_of(const plan::Plan& plan, plan::Id buffer) {
-  for (const plan::Step& step : plan.steps)
-    if (const int64_t rows = plan::table_rows(plan, step.op, buffer); rows > 0) return rows;
-  return 0;
-}
-
 HostTensor random_input(const plan::Plan& plan, const plan::Binding& binding, int64_t batch, std::mt19937_64& random) {
   HostTensor tensor(plan.buffers[binding.buffer].dtype, dims_at(plan, binding, batch));
   if (is_float(tensor.dtype())) {
@@ -40,6 +33,10 @@ HostTensor random_input(const plan::Plan& plan, const plan::Binding& binding, in
   std::uniform_int_distribution<int64_t> draw(vocabulary ? 0 : -128, vocabulary ? vocabulary - 1 : 127);
   for (int64_t i = 0; i < tensor.count(); ++i) tensor.set_int(i, draw(random));
   return tensor;
+}
+
+std::unique_ptr<Backend> cuda_backend(int ordinal, const DeviceOptions& options) {
+  return cuda::make_backend(ordinal, cuda::from_environment({.tune = options.tune}));
 }
 
 bool has_gpu() {
@@ -60,7 +57,7 @@ void DeviceOptions::add_to(CLI::App& app) {
 std::shared_ptr<const Backend> make_backend(const DeviceOptions& options) {
   if (options.device == "cpu") return cpu::make_backend();
   if (options.device == "auto") try {
-      return cuda::make_backend(0);
+      return cuda_backend(0, options);
     } catch (const Error& error) {
       // Silent only where there is nothing: a GPU that is there and not used is worth a word.
       log(has_gpu() ? Level::kWarning : Level::kDebug, "no GPU is used: {}", error.message());
@@ -68,7 +65,7 @@ std::shared_ptr<const Backend> make_backend(const DeviceOptions& options) {
     }
   const int ordinal = cuda::ordinal_of(options.device);
   if (ordinal < 0) throw Error(Code::kUsage, fmt::format("unknown device `{}`", options.device), "use cpu, cuda or cuda:N");
-  return with_context([&] { return "opening device " + options.device; }, [&] { return cuda::make_backend(ordinal); });
+  return with_context([&] { return "opening device " + options.device; }, [&] { return cuda_backend(ordinal, options); });
 }
 
 Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const Backend& backend, const DeviceOptions& options) {
@@ -117,6 +114,12 @@ std::vector<int64_t> dims_at(const plan::Plan& plan, const plan::Binding& bindin
   const auto& item = plan.buffers[binding.buffer].dims;
   dims.insert(dims.end(), item.begin(), item.end());
   return dims;
+}
+
+int64_t vocabulary_of(const plan::Plan& plan, plan::Id buffer) {
+  for (const plan::Step& step : plan.steps)
+    if (const int64_t rows = plan::table_rows(plan, step.op, buffer); rows > 0) return rows;
+  return 0;
 }
 
 Tensors random_tensors(const plan::Plan& plan, int64_t batch) {

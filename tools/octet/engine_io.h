@@ -18,6 +18,7 @@ struct DeviceOptions {
   std::string device = "auto";  // cpu, cuda, cuda:N; auto: cuda if there is a usable GPU, else cpu
   int threads = 0;
   int64_t chunk = 0;  // PrepareOptions::chunk; no flag: set by subcommands that look into buffers
+  bool tune = true;   // false: on a GPU the first kernel that fits, untimed
   void add_to(CLI::App& app);
 };
 
@@ -45,6 +46,8 @@ struct Tensors {
 };
 // Dims of a binding at a batch: [batch, ...].
 std::vector<int64_t> dims_at(const plan::Plan& plan, const plan::Binding& binding, int64_t batch);
+// The values that ids or a mask can hold, counted from 0; 0 if no embedding and no attention reads the buffer.
+int64_t vocabulary_of(const plan::Plan& plan, plan::Id buffer);
 // Inputs filled as trtexec fills them (floats U[-1, 1]; deterministic), but token ids are valid: uniform in the vocabulary.
 Tensors random_tensors(const plan::Plan& plan, int64_t batch);
 // Where a timed run's tensors lie: memory that transfers fastest to the engine's device, with the inputs copied there; the tensors'

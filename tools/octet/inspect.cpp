@@ -3,9 +3,11 @@
 
 #include <filesystem>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "console.h"
 #include "engine_io.h"
+#include "inspect_html.h"
 #include "profile/layer_info.h"
 #include "subcommand.h"
 
@@ -13,7 +15,7 @@ namespace octet::cli {
 namespace {
 
 struct Options {
-  std::string file;
+  std::string file, html;
   bool json = false, layer_info = false;
   DeviceOptions device;
 };
@@ -179,6 +181,19 @@ Json facts_of(const Options& o) {
   return inspect_engine(path, *make_backend(o.device), {.threads = o.device.threads});
 }
 
+// The page of an ONNX file. Of an engine what a page shows are times.
+int write_page(const Options& o) {
+  const std::filesystem::path path(o.file);
+  if (std::filesystem::is_directory(path))
+    throw Error(Code::kUsage, "--html shows the graph of an ONNX file; " + o.file + " is a directory");
+  if (path.extension() == ".plan" || is_plan(path))
+    throw Error(Code::kUsage, "--html shows the graph of an ONNX file; " + o.file + " is an engine",
+                "octet profile " + o.file + " --html " + o.html);
+  write_text(o.html, inspect_onnx_html(path));
+  say("wrote {}", o.html);
+  return 0;
+}
+
 // An engine's layers for what reads TensorRT's inspector.
 int print_layer_info(const Options& o) {
   if (std::filesystem::is_directory(o.file) || !is_plan(o.file))
@@ -191,6 +206,7 @@ int print_layer_info(const Options& o) {
 
 int inspect(const Options& o) {
   if (o.layer_info) return print_layer_info(o);
+  if (!o.html.empty()) return write_page(o);
   const Json facts = facts_of(o);
   if (o.json) print_out(facts.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   if (facts.contains("valid") && !facts["valid"].get<bool>()) refuse(facts);
@@ -208,6 +224,7 @@ Run add_inspect(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("file", o->file, "ONNX file, checkpoint directory or engine")->required()->type_name("PATH");
   app.add_flag("--json", o->json, "machine-readable output, schema octet.inspect/1");
+  app.add_option("--html", o->html, "of an ONNX file: its graph as one offline page")->type_name("OUT")->excludes("--json");
   app.add_flag("--layer-info", o->layer_info, "of an engine: its layers as JSON in the form of TensorRT's engine inspector")
       ->excludes("--json");
   o->device.add_to(app);

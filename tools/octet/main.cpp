@@ -17,6 +17,16 @@ int report(const Error& error) {
   return static_cast<int>(error.code());
 }
 
+// The flag of `sub` nearest to the first word that it did not know; "" if none is near.
+std::string near_flag(const CLI::App& sub) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : sub.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  for (const std::string& word : sub.remaining())
+    if (word.starts_with("--")) return nearest(word.substr(0, word.find('=')), names);
+  return {};
+}
+
 // CLI11's messages, with a near-miss suggestion for a word nobody knows.
 int report_usage(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   if (error.get_exit_code() == 0) return app.exit(error);
@@ -28,7 +38,11 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error, int argc, ch
     return report(Error(Code::kUsage, fmt::format("there is no subcommand `{}`", printable(argv[1])),
                         near.empty() ? "subcommands: " + join(names, " ") : "did you mean `" + near + "`?"));
   }
-  if (!app.get_subcommands().empty()) fix = "see `octet " + app.get_subcommands()[0]->get_name() + " --help`";
+  if (!app.get_subcommands().empty()) {
+    const CLI::App& sub = *app.get_subcommands()[0];
+    fix = "see `octet " + sub.get_name() + " --help`";
+    if (const std::string near = near_flag(sub); !near.empty()) fix = "did you mean `" + near + "`?";
+  }
   return report(Error(Code::kUsage, error.what(), fix));
 }
 
@@ -62,6 +76,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   octet::cli::install_sinks();
+  octet::cli::set_command_line(argc, argv);
   try {
     return octet::cli::run(argc, argv);
   } catch (const octet::Error& error) {
