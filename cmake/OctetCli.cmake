@@ -4,7 +4,7 @@ set(compiler_tests ${compiler_sources})
 list(FILTER compiler_sources EXCLUDE REGEX "_test\\.cpp$")
 list(FILTER compiler_tests INCLUDE REGEX "_test\\.cpp$")
 add_library(octet_compiler STATIC ${compiler_sources})
-target_link_libraries(octet_compiler PUBLIC octet_frontends octet_passes octet_lower octet_cpu octet_cuda octet_oracle octet_interp octet_profile
+target_link_libraries(octet_compiler PUBLIC octet_frontends octet_passes octet_lower octet_cpu octet_cuda octet_oracle octet_interp octet_profile octet_report
                       octet_text octet_image)
 
 if(OCTET_TESTS)

@@ -9,7 +9,7 @@ namespace octet::cuda {
 namespace {
 
 const nvrtc::Source& source(std::string_view name) {
-  for (const nvrtc::Source& one : sources())
+  for (const nvrtc::Source& one : embedded_files())
     if (one.name == name) return one;
   fail(Code::kInternal, "no device code called {} is embedded", name);
 }

@@ -1,0 +1,1 @@
+function onnxPage() { return { explorer: { follow: () => false, node: el('p') }, sections: [] }; }

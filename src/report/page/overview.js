@@ -1,0 +1,126 @@
+// The first screen: the answer in a sentence, tiles, the waterfall, what is slower in FP8, what is not in FP8.
+
+function headline(report) {
+  const { engines, waterfall } = report;
+  const last = engines[engines.length - 1];
+  if (!waterfall.length) {
+    const s = last.summary;
+    return `${ms(s.end_to_end.median)} for a batch of ${count(s.batch)}: ${digits(s.items_per_second)} items/s`;
+  }
+  const from = waterfall[0].from_ms, to = waterfall[waterfall.length - 1].to_ms;
+  const legs = waterfall.map((leg) => `${times(leg.speed_up)} by ${leg.cause}`);
+  const whole = from >= to ? `${times(from / to)} as fast as` : `${times(to / from)} as slow as`;
+  return `${last.label} is ${whole} ${engines[0].label}${legs.length > 1 ? `: ${legs.join(', ')}` : ` (${waterfall[0].cause})`}`;
+}
+
+const kTiles = [
+  ['median latency', 'ms', (s) => s.end_to_end.median, ms],
+  ['p90 latency', 'ms', (s) => s.p90, ms],
+  ['p99 latency', 'ms', (s) => s.p99, ms],
+  ['throughput', 'items/s', (s) => s.items_per_second, (v) => `${digits(v)} items/s`],
+  ['engine file', 'bytes', (s) => s.engine_bytes, bytes],
+  ['weights in memory', 'bytes', (s) => s.resident_weight_bytes, bytes],
+  ['arena at this batch', 'bytes', (s) => s.arena_bytes, bytes],
+];
+
+function tile([title, , value, show], engines) {
+  const most = Math.max(...engines.map((e) => value(e.summary)), 0);
+  const rows = engines.map((engine, i) => {
+    const v = value(engine.summary);
+    const text = el('span', { class: 'value', 'data-engine': i }, show(v));
+    if (engines.length === 1) return el('div', { class: 'row' }, text);
+    const width = `${most > 0 ? (100 * v) / most : 0}%`;
+    return el('div', { class: 'row', title: engine.label }, el('span', {}, letter(i)),
+      el('span', { class: 'meter' }, el('i', { style: { '--fill': engineColour(i), width } })), text);
+  });
+  return el('div', { class: `tile${engines.length === 1 ? ' single' : ''}`, 'data-tile': title }, el('h3', {}, title), rows);
+}
+
+// Rows of the waterfall: totals of the engines, and between them what each category saved.
+function waterfallRows(report) {
+  const rows = [];
+  report.waterfall.forEach((leg, i) => {
+    if (i === 0) rows.push({ total: true, engine: leg.from, label: report.engines[leg.from].label, from: 0, to: leg.from_ms });
+    let at = leg.from_ms;
+    const least = 0.01 * report.waterfall[0].from_ms;
+    const shown = leg.parts.filter((p) => Math.abs(p.ms) >= least).sort((a, b) => b.ms - a.ms);
+    const rest = sum(leg.parts, (p) => p.ms) - sum(shown, (p) => p.ms) + leg.unattributed_ms;
+    const parts = [...shown.map((p) => [p.category, p.ms])];
+    if (Math.abs(rest) > 0) parts.push(['the rest', rest]);
+    for (const [label, saved] of parts) rows.push({ label, cause: leg.cause, from: at, to: (at -= saved), saved });
+    rows.push({ total: true, engine: leg.to, label: report.engines[leg.to].label, from: 0, to: leg.to_ms, speedUp: leg.speed_up });
+  });
+  return rows;
+}
+
+function drawWaterfall(node, report, width) {
+  const rows = waterfallRows(report), high = 26, left = Math.min(190, width * 0.34), right = 92, top = 4;
+  const x = d3.scaleLinear().domain([0, d3.max(rows, (r) => Math.max(r.from, r.to)) || 1]).range([left, width - right]);
+  const height = top + rows.length * high + 26;
+  const svg = svgIn(node, `Speed-up waterfall, milliseconds from zero. ${headline(report)}`).attr('viewBox', `0 0 ${width} ${height}`).attr('height', height);
+  axis(svg, x, top, height - 22, 'ms', width);
+  const row = svg.append('g').selectAll('g').data(rows).join('g').attr('transform', (d, i) => `translate(0,${top + i * high})`);
+  row.append('text').attr('x', (d) => (d.total ? 0 : 14)).attr('y', 17).attr('class', (d) => (d.total ? '' : 'muted'))
+    .style('font-weight', (d) => (d.total ? 600 : 400)).text((d) => clip(d.total ? d.label : `${d.cause}: ${d.label}`, Math.floor(left / 6.6)));
+  row.append('rect').attr('x', (d) => x(Math.min(d.from, d.to))).attr('width', (d) => Math.max(1, Math.abs(x(d.to) - x(d.from))))
+    .attr('y', (d) => (d.total ? 4 : 7)).attr('height', (d) => (d.total ? 18 : 12))
+    .style('fill', (d) => (d.total ? engineColour(d.engine) : d.saved >= 0 ? 'var(--good)' : 'var(--bad)'));
+  row.filter((d, i) => i + 1 < rows.length).append('path').attr('class', 'axis')  // carries the level to the next row
+    .attr('d', (d) => `M${x(d.to)},${d.total ? 22 : 19}V${high + 6}`);
+  row.append('text').attr('x', (d) => x(Math.max(d.from, d.to)) + 6).attr('y', 17).style('font-weight', (d) => (d.total ? 600 : 400))
+    .text((d) => (d.total ? ms(d.to) + (d.speedUp ? `  ${times(d.speedUp)}` : '') : `${signed(-d.saved)} ms`));
+  withTip(row, (d) => (d.total ? `${d.label}: ${ms(d.to)} end to end` : `${d.label}: ${signed(-d.saved)} ms by ${d.cause}`));
+}
+
+// A horizontal scale from zero: grid lines, ticks and the unit.
+function axis(svg, x, top, bottom, unit, width) {
+  const ticks = x.ticks(Math.max(2, Math.min(7, Math.floor((x.range()[1] - x.range()[0]) / 80))));
+  const g = svg.append('g').attr('class', 'tick');
+  g.selectAll('path').data(ticks).join('path').attr('class', (d) => (d === 0 ? 'axis' : 'grid')).attr('d', (d) => `M${Math.round(x(d)) + 0.5},${top}V${bottom}`);
+  g.selectAll('text').data(ticks).join('text').attr('x', (d) => x(d)).attr('y', bottom + 15).attr('text-anchor', 'middle').text((d) => d.toLocaleString('en-US'));
+  g.append('text').attr('x', width).attr('y', bottom + 15).attr('text-anchor', 'end').text(unit);
+}
+
+function slowerList(report) {
+  const beyond = report.slower.filter((s) => s.beyond_noise), within = report.slower.length - beyond.length;
+  if (!report.waterfall.length) return null;
+  const item = (s) => {
+    const layer = report.layers[s.layer];
+    return el('li', {}, el('a', { href: stepLink(s.to, layer.sides[s.to].steps[0]), class: 'name' }, layer.name),
+      el('span', { class: 'bad value' }, `+${digits(s.delta_ms)} ms`),
+      el('span', { class: 'why' }, `${letter(s.to)} against ${letter(s.from)}${s.reason ? `: ${s.reason}` : ''}`));
+  };
+  const shown = beyond.slice(0, 5);
+  return block('Slower than in the engine before', shown.length ? el('ul', { class: 'findings', id: 'slower' }, shown.map(item)) :
+    el('p', { class: 'none', id: 'slower' }, 'No layer, beyond noise.'),
+  el('p', { class: 'note' }, [beyond.length > shown.length ? `${plural(beyond.length - shown.length, 'more layer')} in the table below. ` : '',
+    within ? `${plural(within, 'layer')} slower within noise.` : ''].join('')));
+}
+
+// Steps of the last engine that have products and do not make them in FP8, by reason.
+function notFp8(report) {
+  const engine = report.engines[report.engines.length - 1], index = report.engines.length - 1;
+  const groups = new Map();
+  engine.steps.forEach((step, i) => {
+    if (step.fp8 === 'yes' || step.fp8 === 'n/a') return;
+    const reason = step.fp8_reason || 'no reason recorded';
+    if (!groups.has(reason)) groups.set(reason, []);
+    groups.get(reason).push(i);
+  });
+  const list = [...groups].map(([reason, steps]) => ({ reason, steps, share: sum(steps, (i) => engine.steps[i].share) })).sort((a, b) => b.share - a.share);
+  const item = (g) => el('li', {}, el('span', {}, `${plural(g.steps.length, 'step')}: `, g.steps.slice(0, 3).map((i, k) => [k ? ', ' : '',
+    el('a', { href: stepLink(index, i), class: 'name' }, engine.steps[i].name)]), g.steps.length > 3 ? ' …' : ''),
+  el('span', { class: 'value' }, percent(g.share)), el('span', { class: 'why' }, g.reason));
+  return block(`Not in FP8 in ${engine.label}, share of time`, list.length ? el('ul', { class: 'findings', id: 'not-fp8' }, list.slice(0, 6).map(item)) :
+    el('p', { class: 'none', id: 'not-fp8' }, 'Every product is made in FP8.'));
+}
+
+function overview(report) {
+  const { engines } = report, last = engines[engines.length - 1];
+  const who = el('p', { class: 'lead' }, `${last.name || 'engine'} · batch ${count(last.summary.batch)} · ${last.environment.device} · ${last.environment.date}`);
+  const names = engines.length > 1 ? key(engines.map((e, i) => [`${letter(i)}  ${bareLabel(e, i)}`, engineColour(i)])) : null;
+  const chart = report.waterfall.length ? block('Where the speed-up comes from: end to end, ms', fitted(el('div', { id: 'waterfall' }), (node, width) => drawWaterfall(node, report, width))) : null;
+  const side = el('div', { class: 'stack' }, slowerList(report), notFp8(report));
+  return el('section', { id: 'overview', 'aria-label': 'Overview' }, el('h1', {}, headline(report)), who, names,
+    el('div', { class: 'tiles' }, kTiles.map((t) => tile(t, engines))), chart ? el('div', { class: 'two' }, chart, side) : side);
+}
