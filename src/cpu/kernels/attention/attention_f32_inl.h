@@ -79,21 +79,6 @@ inline void multiply(const float* a, int64_t a_stride, const float* b, int64_t p
       multiply_block(a + r * a_stride, a_stride, b + n * panel_depth, depth, c + r * c_stride + n, c_stride);
 }
 
-// Scores to weights, row by row; finish[i] is what output row i is multiplied with in the end.
-inline void softmax(const AttentionProblem& p, const AttentionArgs& a, const QueryBlock& block, const Layout& l, float* s,
-                    const float* mask, float* finish) {
-  const int64_t padded = ceil_div(block.keys, V::kLanes) * V::kLanes;
-  for (int64_t i = 0; i < block.rows; ++i, s += l.s_stride) {
-    const int64_t keys = visible(p, block, i);
-    if (p.mask != Mask::kNone) add_mask(s, mask, keys);
-    const float sum = exponentiate(s, keys, padded, largest_of(s, keys), scales_of(a).exponent);
-    finish[i] = a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1.0f / sum);
-    if (!p.quantize_p) continue;
-    const V factor = V::set(1.0f / a.p_scale / sum);
-    for (int64_t j = 0; j < padded; j += V::kLanes) nearest_e4m3(V::load(s + j) * factor).store(s + j);
-  }
-}
-
 inline void attend(const AttentionProblem& p, const AttentionArgs& a, const QueryBlock& block, const Layout& l, float* scratch) {
   float *q = scratch + l.q, *s = scratch + l.s, *o = scratch + l.o, finish[kQueryBlock];
   const int64_t rows = ceil_div(block.rows, kTall) * kTall;
@@ -103,7 +88,7 @@ inline void attend(const AttentionProblem& p, const AttentionArgs& a, const Quer
     for (int64_t d = 0; d < p.head_dim; ++d) q[i * p.head_dim + d] = i < block.rows ? q[i * p.head_dim + d] * sign : 0.0f;
   }
   multiply(q, p.head_dim, scratch + l.k, p.head_dim, rows, p.head_dim, block.keys, s, l.s_stride);
-  softmax(p, a, block, l, s, scratch + l.mask, finish);
+  softmax(p, a, block, s, l.s_stride, V::kLanes, scratch + l.mask, finish);
   multiply(s, l.s_stride, scratch + l.v, p.tokens, rows, block.keys, p.head_dim, o, l.o_stride);
   for (int64_t i = 0; i < block.rows; ++i) finish_row(p, o + i * l.o_stride, finish[i], a.out, target_index(p, block.item, block.row + i));
 }
