@@ -14,7 +14,7 @@ def check_file(run, precision):
                         f"--exportProfile={file}").stdout
     description, *layers = json.loads(file.read_text())
     run.equal(f"{precision}: fields", [sorted(description)] + [list(layers[0])],
-              [["batch", "computeMs", "count", "device", "engine"], ["name", "timeMs", "averageMs", "medianMs", "percentage", "kind", "problem", "kernel"]])
+              [["batch", "computeMs", "count", "device", "engine", "plainMs", "stepsMs"], ["name", "timeMs", "averageMs", "medianMs", "percentage", "kind", "problem", "kernel"]])
     run.equal(f"{precision}: batch", description["batch"], 2)
     steps = run.steps(f"--loadEngine={plan}")
     run.equal(f"{precision}: a layer a step", [(x["name"], x["kind"], x["kernel"]) for x in layers], [s[:3] for s in steps])
