@@ -130,6 +130,7 @@ Located Lowering::require(ValueId value, const std::string& who) const {
 }
 
 void Lowering::emit(std::string name, plan::Operation op, const std::vector<NodeId>& nodes, std::vector<std::string> notes) {
+  while (!step_names_.insert(name).second) name += fmt::format("#{}", plan.steps.size());
   plan.steps.push_back({std::move(name), std::move(op), std::move(notes)});
   step_nodes.push_back(nodes);
   for (const NodeId id : nodes) cover(id);

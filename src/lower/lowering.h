@@ -106,6 +106,7 @@ class Lowering {
   std::map<ValueId, Located> located_;
   std::map<std::string, plan::Id> weights_;
   std::map<NodeId, std::vector<std::string>> reasons_;
+  std::set<std::string> step_names_;
   std::set<NodeId> consequences_;  // refused for what an earlier node was refused for
 };
 

@@ -175,6 +175,7 @@ StepTimes time_steps(Context& context, size_t steps, int64_t batch, std::span<co
     for (auto& step : times.ms) step.push_back(0);
     at = now();
     context.run(batch, inputs, outputs, &hook);
+    if (!options.plain_runs) continue;
     const double begin = now();
     context.run(batch, inputs, outputs, nullptr);
     const double wall = now() - begin;
