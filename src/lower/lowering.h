@@ -30,6 +30,7 @@ struct HeadInput {
   ValueId base = kNone;        // [B, S, heads * head_dim]
   float mul = 1;               // constant factor before the quantization
   std::optional<float> scale;  // of the Q/DQ, if any
+  float factor = 1;            // constant factor behind it; > 0
 };
 struct AttentionMatch {
   HeadInput q, k, v;
