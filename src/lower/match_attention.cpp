@@ -198,6 +198,10 @@ ValueId take_output(const Lowering& l, ValueId value, AttentionMatch& match) {
 // Forward from the softmax: [Q DQ], the second product, Transpose, Reshape, with one [Q DQ] of the output among them.
 ValueId follow_output(const Lowering& l, ValueId p, AttentionMatch& match) {
   p = behind_casts(l, p, match);
+  if (const ValueId guarded = l.behind_nan_guard(p, match.nodes); match.mask != kNone && guarded != kNone) {
+    match.notes.push_back("an item whose mask hides every key weighs all keys alike; the model's test for NaN gives it zeros");
+    p = behind_casts(l, guarded, match);
+  }
   if (const auto q = l.quantized(p)) {
     match.p_scale = q->scale;
     match.nodes.insert(match.nodes.end(), q->nodes.begin(), q->nodes.end());
@@ -245,7 +249,7 @@ AttentionMatch match_softmax(const Lowering& l, NodeId id) {
   const bool none = !match.q.scale && !match.k.scale && !match.v.scale;
   if (!all && !none) throw No{"only some of q, k and v are quantized"};
   const DType in = l.graph.value(match.q.base).type->dtype, out = l.graph.value(match.result).type->dtype;
-  if (in != out) throw No{fmt::format("q is {} and the result {}: a Cast in between has no counterpart", in, out)};
+  if (in != out) throw No{fmt::format("q is {} and the result {} (`octet fix-types --precision fp16` gives a model one float type)", in, out)};
   if (mask) match.causal = causal_mask(*mask, match.tokens);
   if (l.item_dims(match.result) != std::vector<int64_t>{match.tokens, match.heads * match.head_dim})
     throw No{"heads are not merged into [batch, tokens, width]"};
@@ -306,7 +310,7 @@ bool match_attention(Lowering& l, NodeId anchor) {
     op.out_scale = out.scale;
     nodes.insert(nodes.end(), out.nodes.begin(), out.nodes.end());
   }
-  if (l.fuse_attention) l.emit(l.graph.node(anchor).name, op, nodes);
+  if (l.fuse_attention) l.emit(l.graph.node(anchor).name, op, nodes, m.notes);
   else emit_attention_steps(l, m, op, nodes);
   return true;
 }

@@ -44,6 +44,8 @@ class MaskTrace {
   }
   // One value for each key of an item, in order.
   bool is_row(ValueId value) const {
+    const Shape& shape = l_.graph.value(value).type->shape;
+    if (shape.empty() || shape[0].is_static()) return false;  // no item has a row of its own
     const auto dims = l_.item_dims(value);
     int64_t count = 1;
     for (const int64_t dim : dims) count *= dim;

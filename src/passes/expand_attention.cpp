@@ -7,6 +7,7 @@
 #include "ops/reshape.h"
 #include "ops/softmax.h"
 #include "ops/transpose.h"
+#include "ops/unary.h"
 #include "ops/where.h"
 #include "passes/pipeline.h"
 
@@ -39,6 +40,7 @@ class Expansion {
   }
   DType dtype() const { return graph_.value(before_.inputs[0]).type->dtype; }
   const Shape& shape(size_t i) const { return graph_.value(before_.inputs[i]).type->shape; }
+  bool has_mask() const { return before_.inputs.size() > 3 && before_.inputs[3] != kNone; }
   bool flat() const { return shape(0).size() == 3; }
   // Input i as [B, heads, tokens, size].
   ValueId split(size_t i) {
@@ -55,7 +57,7 @@ class Expansion {
 
 // The scores with what hides keys added to them.
 ValueId Expansion::masked(ValueId scores) {
-  if (before_.inputs.size() > 3 && before_.inputs[3] != kNone) {
+  if (has_mask()) {
     ValueId mask = before_.inputs[3];
     if (graph_.value(mask).type->dtype == DType::boolean) mask = add(make_op(Where{}), {mask, scalar(0), scalar(kHidden)}, "hidden");
     scores = add(make_op(Add{}), {scores, mask}, "mask");
@@ -73,7 +75,11 @@ ValueId Expansion::run() {
   ValueId scores = add(make_op(MatMul{}), {q, turned}, "scores");
   const int64_t size = flat() ? shape(0)[2].value / op_.q_num_heads : shape(0)[3].value;
   scores = add(make_op(Mul{}), {scores, scalar(op_.scale_of(size))}, "scale");
-  const ValueId weights = add(make_op(Softmax{}), {masked(scores)}, "softmax");
+  ValueId weights = add(make_op(Softmax{}), {masked(scores)}, "softmax");
+  if (has_mask()) {  // may hide a row whole: zeros then
+    const ValueId none = add(make_op(IsNaN{}), {weights}, "no_key");
+    weights = add(make_op(Where{}), {none, scalar(0), weights}, "guard");
+  }
   const ValueId out = add(make_op(MatMul{}), {weights, v}, "values");
   if (!flat()) return out;
   const ValueId turned_back = add(make_op(Transpose{{0, 2, 1, 3}}), {out}, "rows");

@@ -55,7 +55,9 @@ void expect_same(const std::string& body) {
   const auto a = to_f32(interpret(before, one)[0]), b = to_f32(interpret(graph, one)[0]);
   for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 2e-6) << i;
   for (NodeId id = 0; id < static_cast<NodeId>(graph.node_count()); ++id)
-    if (graph.node(id).name.starts_with("attention")) EXPECT_EQ(graph.node(id).source, std::vector<std::string>{"attention"});
+    if (graph.node(id).name.starts_with("attention")) {
+      EXPECT_EQ(graph.node(id).source, std::vector<std::string>{"attention"});
+    }
 }
 
 TEST(ExpandAttention, KeepsTheNumbers) {
@@ -64,6 +66,7 @@ TEST(ExpandAttention, KeepsTheNumbers) {
   expect_same(flat(", is_causal=1"));
   expect_same(flat("", "const %mask: bool[3,3] = {1,1,0,1,0,1,0,1,1}"));
   expect_same(flat(", is_causal=1", "const %mask: f32[1,1,3] = {0,-0.5,1.25}"));
+  expect_same(flat("", "const %mask: bool[3,3] = {1,1,0,0,0,0,0,1,1}"));  // a row hidden whole
 }
 
 TEST(ExpandAttention, HeadsThatAreSplitAlready) {

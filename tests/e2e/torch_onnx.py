@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """What torch.onnx writes for CLIP, BERT and ViT (tests/tools/torch_fixtures.py made the files): TorchScript's and dynamo's graphs, f32 and
 f16, eager and SDPA attention, opset 13 to 25. Each compiles to the steps that octet's own exports have, and agrees with onnxruntime.
+TorchScript's f16 SDPA with a mask goes on in f32 behind the first attention, from opset 17 on in files that nothing loads: those are
+refused with a way out, `fix-types --precision fp16`, and judged behind it.
 --files DIR judges that folder instead (true widths)."""
 import tarfile
 from collections import Counter
 
 import numpy as np
 import onnx
-from common import BOUND, ROOT, cosines, running, session
+from common import BOUND, ROOT, cosines, load_json, running, session
 
 LAYER = ["norm", "gemm", "attention", "gemm", "norm", "gemm", "gemm"]
 POST_NORM = ["gemm", "attention", "gemm", "norm", "gemm", "gemm", "norm"]
@@ -51,8 +53,20 @@ def outputs(run, path, given):
     return np.load(run.scratch / "out" / "output.npy").astype(np.float32)
 
 
+def mended(run, path):
+    """A file of two float types in one."""
+    refused = run.octet("exec", f"--onnx={path}", "--skipInference", code=None)
+    run.check(refused.returncode in (3, 4) and ("fix-types" in refused.stderr or "must have one type" in refused.stderr), f"{path.stem}: refused, exit {refused.returncode}")
+    fixed = run.scratch / path.name
+    run.octet("fix-types", path, "-o", fixed, "--precision", "fp16")
+    run.equal(f"{path.stem}: violations behind fix-types", load_json(run.octet("check", fixed, "--json").stdout)["violations"], [])
+    return fixed
+
+
 def judge(run, path, rng):
-    name, _, precision, _, _ = path.stem.split("-")
+    name, exporter, precision, attention, _ = path.stem.split("-")
+    if (exporter, precision, attention) == ("script", "f16", "sdpa") and name != "clip_image":
+        path = mended(run, path)
     before, layer, after = STEPS[name]
     steps = run.steps(f"--onnx={path}")
     run.equal(f"{path.stem}: steps", [s[1] for s in steps], before + layer * LAYERS + after)
@@ -69,7 +83,7 @@ if __name__ == "__main__":
         if folder is None:
             folder = run.scratch / "files"
             with tarfile.open(ROOT / "tests" / "fixtures" / "torch_onnx.tar.xz") as tar:
-                tar.extractall(folder, filter="data")
+                tar.extractall(folder)
         seed = int(np.random.SeedSequence().entropy % 2**32)
         print(f"seed {seed}")
         files = sorted(folder.glob("*.onnx"))
