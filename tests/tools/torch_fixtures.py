@@ -3,7 +3,7 @@
 Needs torch, onnxscript and transformers; no test of ./dev test runs it: tests/e2e/torch_onnx.py reads what it wrote.
 
   torch_fixtures.py OUT.tar.xz             tiny widths: tests/fixtures/torch_onnx.tar.xz
-  torch_fixtures.py OUT --sizes b32 l14    true widths, two layers, a folder of files (about 100 MB each)
+  torch_fixtures.py OUT --sizes b32 l14 --only '*-sdpa-2?.onnx'    true widths, two layers, a folder of files
 
 A file is MODEL-EXPORTER-PRECISION-ATTENTION-OPSET.onnx."""
 import argparse
@@ -12,6 +12,7 @@ import itertools
 import lzma
 import tarfile
 import warnings
+from fnmatch import fnmatch
 from pathlib import Path
 
 import onnx
@@ -114,7 +115,7 @@ def lean(path):
     return model.SerializeToString(deterministic=True)
 
 
-def files(size, scratch):
+def files(size, scratch, only="*"):
     for attention, precision in itertools.product(("eager", "sdpa"), ("f32", "f16")):
         for name, (module, inputs) in models(size, attention).items():
             module.eval()
@@ -123,6 +124,8 @@ def files(size, scratch):
                 inputs = {n: t.half() if t.is_floating_point() else t for n, t in inputs.items()}
             for exporter, opset in [(e, o) for e, opsets in OPSETS.items() for o in opsets]:
                 label = f"{name}-{exporter}-{precision}-{attention}-{opset}.onnx"
+                if not fnmatch(label, only):
+                    continue
                 try:
                     with torch.no_grad():
                         written(module, inputs, exporter, opset, scratch / label)
@@ -138,13 +141,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--sizes", nargs="+", choices=SIZES)
+    parser.add_argument("--only", default="*", help="a pattern of file names, with --sizes")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     if args.sizes:
         for size in args.sizes:
             folder = args.out / size
             folder.mkdir(parents=True, exist_ok=True)
-            for label, data in files(size, folder):
+            for label, data in files(size, folder, args.only):
                 (folder / label).write_bytes(data)
         return
     scratch = args.out.parent
