@@ -168,6 +168,8 @@ void trace_scores(const Lowering& l, ValueId value, AttentionMatch& match, const
     if (node->as<Add>() && c && !*mask) *mask = c;
     else if (node->as<Mul>() && c && c->count() == 1) match.score_scale *= static_cast<float>(c->at(0));
     else if (node->as<Div>() && side == 1 && c && c->count() == 1) match.score_scale /= static_cast<float>(c->at(0));
+    else if (node->as<DequantizeLinear>())
+      throw No{"the scores are quantized (onnxruntime's quantizer leaves outputs alone with OpTypesToExcludeOutputQuantization)"};
     else throw No{fmt::format("the scores pass through `{}` ({})", node->name, node->op.name())};
     value = node->inputs[1 - side];
   }

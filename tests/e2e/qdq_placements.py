@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Q/DQ wherever writers put them: legal placements made from the clean export of the shipped model end in the clean file's steps. Where a
 placement changes no code the embeddings are the clean file's, bit for bit; where it does, they are onnxruntime's on the same file, and the
-kernels' codes the reference's. Weights that are not folded yet get the bytes of the folded file."""
+kernels' codes the reference's. Weights that are not folded yet get the bytes of the folded file.
+--files DIR judges another model, DIR/checkpoint and its export DIR/fp8, by fewer placements: ViT-L/14, say."""
 import numpy as np
 import onnx
+import vit_l_14
 from common import BOUND, MODEL, TOWERS, cosines, load_json, ort_run, running
 from ml_dtypes import float8_e4m3fn
 from onnx import TensorProto, helper, numpy_helper
@@ -15,8 +17,8 @@ PERM = {"q": [0, 2, 1, 3], "k": [0, 2, 3, 1], "v": [0, 2, 1, 3]}
 class Editor:
     """An ONNX graph whose nodes are put in order again in the end."""
 
-    def __init__(self, path):
-        self.model = onnx.load(path)
+    def __init__(self, path, checkpoint=MODEL):
+        self.model, self.checkpoint = onnx.load(path), checkpoint
         self.graph, self.count = self.model.graph, 0
 
     def constant(self, name):
@@ -176,7 +178,7 @@ def weight_dqs(e):
 
 def unfolded(e, transposed=False, on_codes=False):
     """The checkpoint's own f16 weights behind Q and DQ; transposed: as they lie, with the Transpose behind the DQ, or between."""
-    weights = load_file(MODEL / "model.safetensors")
+    weights = load_file(e.checkpoint / "model.safetensors")
     for dq, name in list(weight_dqs(e)):
         w = weights[name].astype(np.float16)
         zero = e.add_constant(np.zeros((), float8_e4m3fn), "weights.zero")
@@ -202,7 +204,7 @@ def codes_as_they_lie(e):
 
 def by_channel(e, folded):
     """A scale for each output of a linear: folded to codes, or f16 behind Q and DQ, every second as it lies in the checkpoint."""
-    weights = load_file(MODEL / "model.safetensors")
+    weights = load_file(e.checkpoint / "model.safetensors")
     for i, (dq, name) in enumerate(list(weight_dqs(e))):
         w = weights[name].astype(np.float16)
         scale = (np.abs(w.astype(np.float32)).max(1) / 448).astype(np.float16)
@@ -277,9 +279,13 @@ def what(run, path):
 
 
 def made(run, tower, name, change):
-    editor = Editor(run.onnx("fp8", tower))
+    editor = Editor(clean_file(run, tower), run.files / "checkpoint" if run.files else MODEL)
     change(editor)
     return editor.save(run.scratch / f"{tower}_{''.join(c if c.isalnum() else '_' for c in name)}.onnx")
+
+
+def clean_file(run, tower):
+    return run.files / "fp8" / f"{tower}.onnx" if run.files else run.onnx("fp8", tower)
 
 
 def follows(run, name, tower, path, given):
@@ -292,17 +298,19 @@ def follows(run, name, tower, path, given):
 
 
 def judge(run, tower):
-    given = run.inputs(tower, 16)
-    clean = run.onnx("fp8", tower)
+    given = vit_l_14.inputs(tower, np.random.default_rng(1)) if run.files else run.inputs(tower, 16)
+    clean, few = clean_file(run, tower), run.files is not None
     steps, embeddings = what(run, clean), run.infer(clean, given)
-    for name, change in EXACT.items():
+    for name, change in list(EXACT.items())[-1 if few else 0:]:
         path = made(run, tower, name, change)
         run.equal(f"{tower}, {name}: steps", what(run, path) == steps, True)
         run.equal(f"{tower}, {name}: embeddings of the clean file", run.infer(path, given), embeddings)
-    for name, change in ROUNDED.items():
+    for name, change in list(ROUNDED.items())[-1 if few else 0:]:
         path = made(run, tower, name, change)
         run.equal(f"{tower}, {name}: steps", what(run, path) == steps, True)
         follows(run, f"{tower}, {name}", tower, path, given)
+    if few:
+        return
     folded, loose = (made(run, tower, f"by channel {f}", lambda e, f=f: by_channel(e, f)) for f in (True, False))
     run.equal(f"{tower}, weights unfolded, by channel: steps", what(run, folded), what(run, loose))
     run.equal(f"{tower}, weights unfolded, by channel: embeddings", run.infer(loose, given), run.infer(folded, given))
