@@ -59,7 +59,7 @@ class Lowering {
   // What Where(IsNaN(value), 0, value) gives, if nothing else reads `value`: writers put it behind a softmax whose rows a mask may hide
   // whole. Its nodes are appended. kNone otherwise.
   ValueId behind_nan_guard(ValueId value, std::vector<NodeId>& nodes) const;
-  std::vector<int64_t> item_dims(ValueId value) const;    // shape without the batch axis; throws kUnsupported
+  std::vector<int64_t> item_dims(ValueId value) const;  // shape without the batch axis; throws kUnsupported
   // Every consumer is a per-tensor E4M3 Q of one scale (not also a graph output), and all their consumers are DQs of it.
   std::optional<Quantized> quantized(ValueId value) const;
   // x if `value` is DQ(codes, scale) of a constant: the weight's codes and scale tensor.

@@ -251,7 +251,8 @@ AttentionMatch match_softmax(const Lowering& l, NodeId id) {
   const bool none = !match.q.scale && !match.k.scale && !match.v.scale;
   if (!all && !none) throw No{"only some of q, k and v are quantized"};
   const DType in = l.graph.value(match.q.base).type->dtype, out = l.graph.value(match.result).type->dtype;
-  if (in != out) throw No{fmt::format("q is {} and the result {} (`octet fix-types --precision fp16` gives a model one float type)", in, out)};
+  if (in != out)
+    throw No{fmt::format("q is {} and the result {} (`octet fix-types --precision fp16` gives a model one float type)", in, out)};
   if (mask) match.causal = causal_mask(*mask, match.tokens);
   if (l.item_dims(match.result) != std::vector<int64_t>{match.tokens, match.heads * match.head_dim})
     throw No{"heads are not merged into [batch, tokens, width]"};

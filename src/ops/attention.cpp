@@ -32,8 +32,8 @@ bool may_equal(const Dim& a, const Dim& b) { return a == b || !a.is_static() || 
 
 bool agree(const Heads& q, const Heads& k, const Heads& v) {
   const bool grouped = !q.heads.is_static() || !k.heads.is_static() || (k.heads.value > 0 && q.heads.value % k.heads.value == 0);
-  return grouped && may_equal(q.batch, k.batch) && may_equal(q.batch, v.batch) && may_equal(k.heads, v.heads) && may_equal(k.rows, v.rows) &&
-         may_equal(q.size, k.size);
+  return grouped && may_equal(q.batch, k.batch) && may_equal(q.batch, v.batch) && may_equal(k.heads, v.heads) &&
+         may_equal(k.rows, v.rows) && may_equal(q.size, k.size);
 }
 
 // Whether the mask lies over [B, heads, S, T]; its last axis may be shorter.
@@ -76,10 +76,11 @@ std::vector<double> bias_of(const HostTensor* mask, bool causal, const Dims& sco
     }
     const ops::Reader read(*mask);
     const bool boolean = mask->dtype() == DType::boolean;
-    ops::walk(seen, std::array{ops::broadcast_strides(dims, seen), ops::strides_of(scores)}, [&](int64_t, const std::array<int64_t, 2>& at) {
-      const double value = read[at[0]];
-      bias[static_cast<size_t>(at[1])] = boolean ? (value != 0 ? 0 : -kInfinity) : value;
-    });
+    ops::walk(seen, std::array{ops::broadcast_strides(dims, seen), ops::strides_of(scores)},
+              [&](int64_t, const std::array<int64_t, 2>& at) {
+                const double value = read[at[0]];
+                bias[static_cast<size_t>(at[1])] = boolean ? (value != 0 ? 0 : -kInfinity) : value;
+              });
   }
   for (size_t i = 0; causal && i < bias.size(); ++i) {
     const auto at = static_cast<int64_t>(i);
@@ -111,12 +112,14 @@ std::vector<Inferred> Attention::infer(InferContext& context) const {
   ops::same_dtype(context, "T1", 0, 3);
   ops::float_input(context, "T2", 0);
   const Operand* mask = context.input(3);
-  if (mask && mask->type.dtype != DType::boolean) ops::check_dtype(context, "T3", 3, mask->type.dtype == q.dtype, "boolean or q's type", q.dtype);
+  if (mask && mask->type.dtype != DType::boolean)
+    ops::check_dtype(context, "T3", 3, mask->type.dtype == q.dtype, "boolean or q's type", q.dtype);
   check_attributes(context, *this);
   const auto heads = split(q.shape, q_num_heads), keys = split(k.shape, kv_num_heads), values = split(v.shape, kv_num_heads);
   const bool same_rank = q.shape.size() == k.shape.size() && q.shape.size() == v.shape.size();
   const std::string shapes = fmt::format("q {}, k {}, v {}", to_string(q.shape), to_string(k.shape), to_string(v.shape));
-  if (!ops::check(context, same_rank && heads && keys && values, "S1", shapes + ": not of rank 4, nor of rank 3 with fitting counts of heads"))
+  if (!ops::check(context, same_rank && heads && keys && values, "S1",
+                  shapes + ": not of rank 4, nor of rank 3 with fitting counts of heads"))
     return {ops::like_input(context)};
   if (!ops::check(context, agree(*heads, *keys, *values), "S2", shapes + " do not agree")) return {ops::like_input(context)};
   const Shape scores{heads->batch, heads->heads, heads->rows, keys->rows};
@@ -154,7 +157,8 @@ std::vector<HostTensor> Attention::reference(std::span<const HostTensor* const> 
     softmax(row);
     for (int64_t d = 0; d < width; ++d) {
       double sum = 0;
-      for (int64_t t = 0; t < scores[3]; ++t) sum += row[static_cast<size_t>(t)] * read_v[b * vs[0] + h / group * vs[1] + t * vs[2] + d * vs[3]];
+      for (int64_t t = 0; t < scores[3]; ++t)
+        sum += row[static_cast<size_t>(t)] * read_v[b * vs[0] + h / group * vs[1] + t * vs[2] + d * vs[3]];
       write(b * ys[0] + h * ys[1] + s * ys[2] + d * ys[3], sum);
     }
   }

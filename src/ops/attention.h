@@ -6,12 +6,13 @@
 namespace octet {
 
 // y[b,h,s,:] = sum_t softmax_t(c(scale * q[b,h,s,:] . k[b,g,t,:]) + mask[b,h,s,t]) v[b,g,t,:], g = h / (heads / kv_heads), and
-// c(x) = softcap * tanh(x / softcap), or x where softcap is 0. Inputs q, k, v, mask (optional): [B, heads, S, d], or [B, S, heads * d] with the
-// counts of heads as attributes. A boolean mask lets t take part where it is true, another is added; where it is shorter than the keys,
+// c(x) = softcap * tanh(x / softcap), or x where softcap is 0. Inputs q, k, v, mask (optional): [B, heads, S, d], or [B, S, heads * d] with
+// the counts of heads as attributes. A boolean mask lets t take part where it is true, another is added; where it is shorter than the keys,
 // those beyond it are hidden. is_causal hides t > s. A row of hidden keys alone gives zeros. Computed in f64, rounded once.
 //   T1: q, k and v have the same type.  T2: a float.  T3: the mask is boolean or has that type.  A1: is_causal is 0 or 1, softcap >= 0,
 //   softmax_precision 0, 1, 10, 11 or 16.  S1: q, k and v have rank 4, or rank 3 and counts of heads that divide their last axis.
-//   S2: they agree in batch, keys and head size, and kv_heads divides heads.  S3: the mask broadcasts to [B, heads, S, T] without growing it.
+//   S2: they agree in batch, keys and head size, and kv_heads divides heads.  S3: the mask broadcasts to [B, heads, S, T] without growing
+//   it.
 // A past or present (inputs 4 to 6, outputs 1 to 3) is not supported.
 struct Attention {
   static constexpr std::string_view kName = "Attention";

@@ -20,7 +20,8 @@ HostTensor booleans(std::vector<int64_t> dims, const std::vector<int64_t>& value
 }
 
 // One head, two queries of size 1, three keys, values of size 1.
-const HostTensor kQ = tensor(f64, {1, 1, 2, 1}, {1, 2}), kK = tensor(f64, {1, 1, 3, 1}, {0, 1, -1}), kV = tensor(f64, {1, 1, 3, 1}, {1, 10, 100});
+const HostTensor kQ = tensor(f64, {1, 1, 2, 1}, {1, 2}), kK = tensor(f64, {1, 1, 3, 1}, {0, 1, -1}),
+                 kV = tensor(f64, {1, 1, 3, 1}, {1, 10, 100});
 
 // The weighted mean of kV with weights exp(score).
 double mean(const std::vector<double>& scores) {
@@ -37,7 +38,8 @@ void expect_rows(const HostTensor& y, const std::vector<double>& rows) {
 TEST(Attention, by_formula) {
   expect_rows(run(Attention{}, {kQ, kK, kV}), {mean({0, 1, -1}), mean({0, 2, -2})});
   expect_rows(run(Attention{.scale = 0.5f}, {kQ, kK, kV}), {mean({0, 0.5, -0.5}), mean({0, 1, -1})});
-  expect_rows(run(Attention{.softcap = 2}, {kQ, kK, kV}), {mean({0, 2 * std::tanh(0.5), -2 * std::tanh(0.5)}), mean({0, 2 * std::tanh(1), -2 * std::tanh(1)})});
+  expect_rows(run(Attention{.softcap = 2}, {kQ, kK, kV}),
+              {mean({0, 2 * std::tanh(0.5), -2 * std::tanh(0.5)}), mean({0, 2 * std::tanh(1), -2 * std::tanh(1)})});
 }
 
 TEST(Attention, the_default_scale_is_of_the_head_size) {
@@ -51,8 +53,9 @@ TEST(Attention, masks) {
   expect_rows(run(Attention{}, {kQ, kK, kV, booleans({2, 3}, {0, 0, 1, 0, 1, 0})}), {100, 10});
   expect_rows(run(Attention{}, {kQ, kK, kV, tensor(f64, {1, 1, 2, 1}, {5, -5})}), {mean({0, 1, -1}), mean({0, 2, -2})});
   expect_rows(run(Attention{}, {kQ, kK, kV, tensor(f64, {1, 3}, {0, 3, 0})}), {mean({0, 4, -1}), mean({0, 5, -2})});
-  expect_rows(run(Attention{}, {kQ, kK, kV, tensor(f64, {2, 2}, {0, 0, 0, 0})}), {mean({0, 1}), mean({0, 2})});  // keys beyond it are hidden
-  expect_rows(run(Attention{}, {kQ, kK, kV, booleans({2, 3}, {0, 0, 0, 1, 0, 0})}), {0, 1});                    // a row hidden whole
+  expect_rows(run(Attention{}, {kQ, kK, kV, tensor(f64, {2, 2}, {0, 0, 0, 0})}),
+              {mean({0, 1}), mean({0, 2})});                                                  // keys beyond it are hidden
+  expect_rows(run(Attention{}, {kQ, kK, kV, booleans({2, 3}, {0, 0, 0, 1, 0, 0})}), {0, 1});  // a row hidden whole
 }
 
 TEST(Attention, flat_heads_and_groups) {
@@ -61,19 +64,21 @@ TEST(Attention, flat_heads_and_groups) {
   const auto y = run(Attention{.kv_num_heads = 1, .q_num_heads = 2}, {q, k, v});
   EXPECT_THAT(y.dims(), ElementsAre(1, 1, 2));
   expect_rows(y, {mean({0, 1, -1}), mean({0, 2, -2})});
-  const auto wide = run(Attention{.kv_num_heads = 2, .q_num_heads = 2}, {q, tensor(f64, {1, 1, 2}, {0, 0}), tensor(f64, {1, 1, 4}, {1, 2, 3, 4})});
+  const auto wide =
+      run(Attention{.kv_num_heads = 2, .q_num_heads = 2}, {q, tensor(f64, {1, 1, 2}, {0, 0}), tensor(f64, {1, 1, 4}, {1, 2, 3, 4})});
   EXPECT_THAT(wide, Gives(f64, {1, 1, 4}, {1, 2, 3, 4}));
 }
 
 TEST(Attention, rounds_once_and_takes_empty_batches) {
   EXPECT_EQ(run(Attention{}, {tensor(f16, {0, 2, 3, 4}, {}), tensor(f16, {0, 2, 3, 4}, {}), tensor(f16, {0, 2, 3, 4}, {})}).count(), 0);
-  const auto y = run(Attention{}, {tensor(f16, {1, 1, 1, 1}, {1}), tensor(f16, {1, 1, 2, 1}, {1, 1}), tensor(f16, {1, 1, 2, 1}, {1, 1.0009765625})});
+  const auto y =
+      run(Attention{}, {tensor(f16, {1, 1, 1, 1}, {1}), tensor(f16, {1, 1, 2, 1}, {1, 1}), tensor(f16, {1, 1, 2, 1}, {1, 1.0009765625})});
   EXPECT_THAT(y, Gives(f16, {1, 1, 1, 1}, {1}));  // the mean lies between two f16: to even
 }
 
 std::string graph(const std::string& q, const std::string& kv, const std::string& more, const std::string& mask = "") {
-  return "input %q: " + q + " input %k: " + kv + " input %v: " + kv + (mask.empty() ? "" : " input %m: " + mask) + " %y = Attention(%q, %k, %v" +
-         (mask.empty() ? "" : ", %m") + ") " + more + " output %y";
+  return "input %q: " + q + " input %k: " + kv + " input %v: " + kv + (mask.empty() ? "" : " input %m: " + mask) +
+         " %y = Attention(%q, %k, %v" + (mask.empty() ? "" : ", %m") + ") " + more + " output %y";
 }
 
 TEST(AttentionRules, types_and_shapes) {
@@ -82,7 +87,8 @@ TEST(AttentionRules, types_and_shapes) {
   EXPECT_THAT(broken(graph("f16[2,4,7,8]", "f32[2,4,7,8]", ""), 23), ElementsAre("T1", "T1"));
   EXPECT_THAT(broken(graph("i64[2,4,7,8]", "i64[2,4,7,8]", ""), 23), ElementsAre("T2"));
   EXPECT_THAT(broken(graph("f16[2,4,7,8]", "f16[2,4,7,8]", "", "f32[7,7]"), 23), ElementsAre("T3"));
-  EXPECT_THAT(broken(graph("f16[2,4,7,8]", "f16[2,4,7,8]", "{is_causal=2, softcap=-1, softmax_precision=7}"), 23), ElementsAre("A1", "A1", "A1"));
+  EXPECT_THAT(broken(graph("f16[2,4,7,8]", "f16[2,4,7,8]", "{is_causal=2, softcap=-1, softmax_precision=7}"), 23),
+              ElementsAre("A1", "A1", "A1"));
   EXPECT_THAT(broken(graph("f16[2,7,30]", "f16[2,7,30]", "{q_num_heads=4, kv_num_heads=4}"), 23), ElementsAre("S1"));
   EXPECT_THAT(broken(graph("f16[2,7,30]", "f16[2,7,30]", ""), 23), ElementsAre("S1"));
   EXPECT_THAT(broken(graph("f16[2,7]", "f16[2,7]", "{q_num_heads=1, kv_num_heads=1}"), 23), ElementsAre("S1"));

@@ -40,8 +40,8 @@ std::string flat(const std::string& attributes, const std::string& mask = "") {
     %k = Mul(%x, %two)
     %v = Add(%x, %three)
     )" + mask +
-         " %a = Attention(%x, %k, %v" + (mask.empty() ? "" : ", %mask") + ") {q_num_heads=2, kv_num_heads=2" + attributes + "} \"attention\"\n" +
-         " %y = Neg(%a) output %y";
+         " %a = Attention(%x, %k, %v" + (mask.empty() ? "" : ", %mask") + ") {q_num_heads=2, kv_num_heads=2" + attributes +
+         "} \"attention\"\n" + " %y = Neg(%a) output %y";
 }
 
 void expect_same(const std::string& body) {
@@ -91,7 +91,8 @@ TEST(ExpandAttention, LeavesWhatTheStepsDoNotDo) {
   }
   Graph grouped = graph_of("input %q: f32[batch,4,3,8] input %k: f32[batch,2,3,8] %a = Attention(%q, %k, %k) %y = Neg(%a) output %y");
   EXPECT_EQ(run(grouped), 0);
-  Graph shorter = graph_of("input %q: f32[batch,4,3,8] const %m: f32[3,2] = {0,0,0,0,0,0} %a = Attention(%q, %q, %q, %m) %y = Neg(%a) output %y");
+  Graph shorter =
+      graph_of("input %q: f32[batch,4,3,8] const %m: f32[3,2] = {0,0,0,0,0,0} %a = Attention(%q, %q, %q, %m) %y = Neg(%a) output %y");
   EXPECT_EQ(run(shorter), 0);
 }
 

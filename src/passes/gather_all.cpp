@@ -81,7 +81,9 @@ std::optional<Linear> of_node(const Graph& graph, const Node& node, int depth) {
   auto a = input(0), b = input(1);
   if (!a || !b) return std::nullopt;
   *a = widened(*a, rank), *b = widened(*b, rank);
-  const auto varies = [](const Linear& form) { return std::any_of(form.steps.begin(), form.steps.end(), [](int64_t s) { return s != 0; }); };
+  const auto varies = [](const Linear& form) {
+    return std::any_of(form.steps.begin(), form.steps.end(), [](int64_t s) { return s != 0; });
+  };
   if (node.as<Mul>()) {
     if (varies(*a) && varies(*b)) return std::nullopt;
     if (varies(*b)) std::swap(a, b);

@@ -54,7 +54,8 @@ const std::string kHead = R"(
 )";
 
 std::string by_pair(const std::string& rows, const std::string& columns) {
-  return kHead + "%both = Max(" + rows + ", " + columns + ") %wide = Shape(%both) %eb = Expand(" + rows + ", %wide) %et = Expand(" + columns +
+  return kHead + "%both = Max(" + rows + ", " + columns + ") %wide = Shape(%both) %eb = Expand(" + rows + ", %wide) %et = Expand(" +
+         columns +
          ", %wide) %ub = Unsqueeze(%eb, %last) %ut = Unsqueeze(%et, %last) %i = Concat(%ub, %ut) {axis=-1} %y = GatherND(%x, %i) output %y";
 }
 std::string by_number(const std::string& index) {
@@ -68,12 +69,13 @@ TEST(GatherAll, ByPairsOfRangesAndByTheirNumber) {
 }
 
 TEST(GatherAll, LeavesOtherIndices) {
-  const std::string more = "const %back: i64[1,1,1,4] = {3,2,1,0} const %some: i64[1,1,1,3] = {0,1,2} const %next: i64[1,1,1,4] = {0,1,2,2} ";
+  const std::string more =
+      "const %back: i64[1,1,1,4] = {3,2,1,0} const %some: i64[1,1,1,3] = {0,1,2} const %next: i64[1,1,1,4] = {0,1,2,2} ";
   expect(0, by_number(more + "%row = Mul(%b, %four) %i = Add(%row, %back)"));
   expect(0, by_number(more + "%row = Mul(%b, %four) %i = Add(%row, %some)"));
   expect(0, by_number(more + "%row = Mul(%b, %four) %i = Add(%row, %next)"));
-  expect(0, by_number("%i = Add(%b, %t)"));                                  // rows overlap
-  expect(0, by_number("%i = Mul(%b, %four)"));                               // the first of each item
+  expect(0, by_number("%i = Add(%b, %t)"));     // rows overlap
+  expect(0, by_number("%i = Mul(%b, %four)"));  // the first of each item
 }
 
 }  // namespace

@@ -43,12 +43,17 @@ const std::string kHead = R"(
 const std::string kPlaced = "Relu QuantizeLinear DequantizeLinear Reshape Transpose Neg ";
 
 TEST(PlaceQdq, BehindBesideAndBetweenLayoutChanges) {
-  const std::string behind = "%r = Reshape(%n, %split) %t = Transpose(%r) {perm=[0,2,1,3]} %q = QuantizeLinear(%t, %s, %z) %d = DequantizeLinear(%q, %s, %z)";
-  const std::string between = "%r = Reshape(%n, %split) %q = QuantizeLinear(%r, %s, %z) %d0 = DequantizeLinear(%q, %s, %z) %d = Transpose(%d0) {perm=[0,2,1,3]}";
-  const std::string on_codes = "%q = QuantizeLinear(%n, %s, %z) %r = Reshape(%q, %split) %t = Transpose(%r) {perm=[0,2,1,3]} %d = DequantizeLinear(%t, %s, %z)";
-  const std::string astride = "%r = Reshape(%n, %split) %q = QuantizeLinear(%r, %s, %z) %t = Transpose(%q) {perm=[0,2,1,3]} %d = DequantizeLinear(%t, %s, %z)";
+  const std::string behind =
+      "%r = Reshape(%n, %split) %t = Transpose(%r) {perm=[0,2,1,3]} %q = QuantizeLinear(%t, %s, %z) %d = DequantizeLinear(%q, %s, %z)";
+  const std::string between =
+      "%r = Reshape(%n, %split) %q = QuantizeLinear(%r, %s, %z) %d0 = DequantizeLinear(%q, %s, %z) %d = Transpose(%d0) {perm=[0,2,1,3]}";
+  const std::string on_codes =
+      "%q = QuantizeLinear(%n, %s, %z) %r = Reshape(%q, %split) %t = Transpose(%r) {perm=[0,2,1,3]} %d = DequantizeLinear(%t, %s, %z)";
+  const std::string astride =
+      "%r = Reshape(%n, %split) %q = QuantizeLinear(%r, %s, %z) %t = Transpose(%q) {perm=[0,2,1,3]} %d = DequantizeLinear(%t, %s, %z)";
   for (const auto& way : {behind, between, on_codes, astride}) EXPECT_EQ(run(kHead + way + " %y = Neg(%d) output %y", 1), kPlaced) << way;
-  const std::string before = "%q = QuantizeLinear(%n, %s, %z) %d0 = DequantizeLinear(%q, %s, %z) %r = Reshape(%d0, %split) %d = Transpose(%r) {perm=[0,2,1,3]}";
+  const std::string before =
+      "%q = QuantizeLinear(%n, %s, %z) %d0 = DequantizeLinear(%q, %s, %z) %r = Reshape(%d0, %split) %d = Transpose(%r) {perm=[0,2,1,3]}";
   EXPECT_EQ(run(kHead + before + " %y = Neg(%d) output %y", 0), kPlaced);
 }
 
@@ -89,7 +94,8 @@ TEST(PlaceQdq, WeightsAreFoldedWhereverTheirQuantizersStand) {
     const %w: f16[2,3] = {1,2,3,4,5,6}
     const %wt: f16[3,2] = {1,4,2,5,3,6}
   )";
-  const std::string one = "const %s: f16[] = {0.1} const %z: e4m3[] = {0x00} ", three = "const %s: f16[3] = {0.1,0.2,0.3} const %z: e4m3[3] = {0x00,0x00,0x00} ";
+  const std::string one = "const %s: f16[] = {0.1} const %z: e4m3[] = {0x00} ",
+                    three = "const %s: f16[3] = {0.1,0.2,0.3} const %z: e4m3[3] = {0x00,0x00,0x00} ";
   const auto codes_of = [&](const std::string& body) {
     Graph graph = graph_of(head + body + " output %y");
     run_pipeline(graph);
@@ -102,13 +108,28 @@ TEST(PlaceQdq, WeightsAreFoldedWhereverTheirQuantizersStand) {
     return text;
   };
   for (const auto& [scales, axis, turned_axis] : {std::tuple{one, 1, 0}, {three, 1, 0}}) {
-    const auto plain = codes_of(scales + fmt::format("%q = QuantizeLinear(%w, %s, %z) {{axis={0}}} %d = DequantizeLinear(%q, %s, %z) {{axis={0}}} %y = MatMul(%x, %d)", axis));
+    const auto plain = codes_of(
+        scales +
+        fmt::format("%q = QuantizeLinear(%w, %s, %z) {{axis={0}}} %d = DequantizeLinear(%q, %s, %z) {{axis={0}}} %y = MatMul(%x, %d)",
+                    axis));
     EXPECT_TRUE(plain.starts_with("DequantizeLinear MatMul : ")) << plain;
-    EXPECT_EQ(codes_of(scales + fmt::format("%q = QuantizeLinear(%wt, %s, %z) {{axis={0}}} %d = DequantizeLinear(%q, %s, %z) {{axis={0}}} %t = Transpose(%d) %y = MatMul(%x, %t)", turned_axis)), plain);
-    EXPECT_EQ(codes_of(scales + fmt::format("%q = QuantizeLinear(%wt, %s, %z) {{axis={0}}} %t = Transpose(%q) %d = DequantizeLinear(%t, %s, %z) {{axis={1}}} %y = MatMul(%x, %d)", turned_axis, axis)), plain);
+    EXPECT_EQ(codes_of(scales + fmt::format("%q = QuantizeLinear(%wt, %s, %z) {{axis={0}}} %d = DequantizeLinear(%q, %s, %z) {{axis={0}}} "
+                                            "%t = Transpose(%d) %y = MatMul(%x, %t)",
+                                            turned_axis)),
+              plain);
+    EXPECT_EQ(codes_of(scales + fmt::format("%q = QuantizeLinear(%wt, %s, %z) {{axis={0}}} %t = Transpose(%q) %d = DequantizeLinear(%t, "
+                                            "%s, %z) {{axis={1}}} %y = MatMul(%x, %d)",
+                                            turned_axis, axis)),
+              plain);
     if (scales == one)
-      EXPECT_EQ(codes_of(scales + fmt::format("%t = Transpose(%wt) %q = QuantizeLinear(%t, %s, %z) {{axis={0}}} %d = DequantizeLinear(%q, %s, %z) {{axis={0}}} %y = MatMul(%x, %d)", axis)), plain);
-    EXPECT_EQ(codes_of(scales + fmt::format("%q = QuantizeLinear(%wt, %s, %z) {{axis={0}}} %d = DequantizeLinear(%q, %s, %z) {{axis={0}}} %y = Gemm(%x, %d) {{transB=1}}", turned_axis)), plain);
+      EXPECT_EQ(codes_of(scales + fmt::format("%t = Transpose(%wt) %q = QuantizeLinear(%t, %s, %z) {{axis={0}}} %d = DequantizeLinear(%q, "
+                                              "%s, %z) {{axis={0}}} %y = MatMul(%x, %d)",
+                                              axis)),
+                plain);
+    EXPECT_EQ(codes_of(scales + fmt::format("%q = QuantizeLinear(%wt, %s, %z) {{axis={0}}} %d = DequantizeLinear(%q, %s, %z) {{axis={0}}} "
+                                            "%y = Gemm(%x, %d) {{transB=1}}",
+                                            turned_axis)),
+              plain);
   }
 }
 

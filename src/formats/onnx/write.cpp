@@ -20,8 +20,8 @@ namespace octet {
 namespace onnx {
 namespace {
 
-constexpr size_t kInline = 1024;                        // tensors up to this many bytes never go to the data file
-constexpr uint64_t kAlign = 4096;                       // of tensors in the data file: a page, as ONNX recommends
+constexpr size_t kInline = 1024;   // tensors up to this many bytes never go to the data file
+constexpr uint64_t kAlign = 4096;  // of tensors in the data file: a page, as ONNX recommends
 
 class ModelWriter {
  public:

@@ -7,7 +7,7 @@
 namespace octet {
 
 struct WriteOptions {
-  bool external = false;                      // tensors above 1 KiB go to FILE.data beside the model
+  bool external = false;                     // tensors above 1 KiB go to FILE.data beside the model
   uint64_t limit = (uint64_t{1} << 31) - 1;  // a model above it does that by itself: protobuf's limit for one message
 };
 
