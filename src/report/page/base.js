@@ -1,5 +1,5 @@
 // What every part of the page uses: the data, elements made without markup, numbers with their units, colours by meaning, the tooltip.
-// Files of this folder are put into one function in the order of their names, main.js starts the page. Strings of the data become text
+// Files of this folder are put into one function in the order of their names, but main.js comes last and starts the page. Strings of the data become text
 // nodes and attributes only.
 
 const data = JSON.parse(document.getElementById('data').textContent);

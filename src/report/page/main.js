@@ -1,6 +1,7 @@
 // Starts the page. data.kind says what it holds:
 //   "profile": report (octet.profile/1), graphs [{steps, nodes}] an engine: indices of drawings, or -1; drawings [...]
-//   "onnx":    facts (octet.inspect/1), nodes [{name, op, block, inputs: [{name, type}], outputs, attributes: [[name, text]]}], drawing
+//   "onnx":    facts (octet.inspect/1), violations [{node, rule, what, fix}], drawing,
+//              nodes [{name, op, block, inputs: [[tensor, type, note]], outputs: likewise, attributes}]
 
 function bar(sections, title) {
   const link = (s) => el('a', { href: `#${s.id}` }, s.querySelector('h2') ? s.querySelector('h2').textContent : 'Overview');

@@ -36,40 +36,43 @@ function tile([title, , value, show], engines) {
   return el('div', { class: `tile${engines.length === 1 ? ' single' : ''}`, 'data-tile': title }, el('h3', {}, title), rows);
 }
 
-// Rows of the waterfall: totals of the engines, and between them what each category saved.
+// Rows of the waterfall: totals of the engines; between two of them the whole leg, and what each category saved of it.
 function waterfallRows(report) {
   const rows = [];
   report.waterfall.forEach((leg, i) => {
-    if (i === 0) rows.push({ total: true, engine: leg.from, label: report.engines[leg.from].label, from: 0, to: leg.from_ms });
+    if (i === 0) rows.push({ kind: 'total', engine: leg.from, label: report.engines[leg.from].label, from: 0, to: leg.from_ms });
+    rows.push({ kind: 'leg', leg: i, label: `by ${leg.cause}`, cause: leg.cause, from: leg.from_ms, to: leg.to_ms, saved: leg.from_ms - leg.to_ms, speedUp: leg.speed_up });
     let at = leg.from_ms;
     const least = 0.01 * report.waterfall[0].from_ms;
     const shown = leg.parts.filter((p) => Math.abs(p.ms) >= least).sort((a, b) => b.ms - a.ms);
     const rest = sum(leg.parts, (p) => p.ms) - sum(shown, (p) => p.ms) + leg.unattributed_ms;
-    const parts = [...shown.map((p) => [p.category, p.ms])];
-    if (Math.abs(rest) > 0) parts.push(['the rest', rest]);
-    for (const [label, saved] of parts) rows.push({ label, cause: leg.cause, from: at, to: (at -= saved), saved });
-    rows.push({ total: true, engine: leg.to, label: report.engines[leg.to].label, from: 0, to: leg.to_ms, speedUp: leg.speed_up });
+    const parts = [...shown.map((p) => [p.category, p.ms]), ['the rest', rest]];
+    for (const [label, saved] of parts) rows.push({ kind: 'part', label, cause: leg.cause, from: at, to: (at -= saved), saved });
+    rows.push({ kind: 'total', engine: leg.to, label: report.engines[leg.to].label, from: 0, to: leg.to_ms });
   });
   return rows;
 }
+const causeColour = (cause) => (cause === 'fusion' ? 'var(--attention)' : cause.includes('precision') ? 'var(--e4m3)' : 'var(--gemm)');
+const kRow = { total: { y: 3, height: 22, indent: 0 }, leg: { y: 5, height: 18, indent: 0 }, part: { y: 9, height: 10, indent: 14 } };
 
 function drawWaterfall(node, report, width) {
-  const rows = waterfallRows(report), high = 26, left = Math.min(190, width * 0.34), right = 92, top = 4;
+  const rows = waterfallRows(report), high = 28, left = Math.min(170, width * 0.34), right = 128, top = 2;
   const x = d3.scaleLinear().domain([0, d3.max(rows, (r) => Math.max(r.from, r.to)) || 1]).range([left, width - right]);
   const height = top + rows.length * high + 26;
   const svg = svgIn(node, `Speed-up waterfall, milliseconds from zero. ${headline(report)}`).attr('viewBox', `0 0 ${width} ${height}`).attr('height', height);
   axis(svg, x, top, height - 22, 'ms', width);
-  const row = svg.append('g').selectAll('g').data(rows).join('g').attr('transform', (d, i) => `translate(0,${top + i * high})`);
-  row.append('text').attr('x', (d) => (d.total ? 0 : 14)).attr('y', 17).attr('class', (d) => (d.total ? '' : 'muted'))
-    .style('font-weight', (d) => (d.total ? 600 : 400)).text((d) => clip(d.total ? d.label : `${d.cause}: ${d.label}`, Math.floor(left / 6.6)));
-  row.append('rect').attr('x', (d) => x(Math.min(d.from, d.to))).attr('width', (d) => Math.max(1, Math.abs(x(d.to) - x(d.from))))
-    .attr('y', (d) => (d.total ? 4 : 7)).attr('height', (d) => (d.total ? 18 : 12))
-    .style('fill', (d) => (d.total ? engineColour(d.engine) : d.saved >= 0 ? 'var(--good)' : 'var(--bad)'));
-  row.filter((d, i) => i + 1 < rows.length).append('path').attr('class', 'axis')  // carries the level to the next row
-    .attr('d', (d) => `M${x(d.to)},${d.total ? 22 : 19}V${high + 6}`);
-  row.append('text').attr('x', (d) => x(Math.max(d.from, d.to)) + 6).attr('y', 17).style('font-weight', (d) => (d.total ? 600 : 400))
-    .text((d) => (d.total ? ms(d.to) + (d.speedUp ? `  ${times(d.speedUp)}` : '') : `${signed(-d.saved)} ms`));
-  withTip(row, (d) => (d.total ? `${d.label}: ${ms(d.to)} end to end` : `${d.label}: ${signed(-d.saved)} ms by ${d.cause}`));
+  const row = svg.append('g').selectAll('g').data(rows).join('g').attr('transform', (d, i) => `translate(0,${top + i * high})`).attr('data-cause', (d) => (d.kind === 'leg' ? d.cause : null));
+  row.append('text').attr('x', (d) => kRow[d.kind].indent).attr('y', 18).attr('class', (d) => (d.kind === 'part' ? 'muted' : 'strong')).text((d) => clip(d.label, Math.floor((left - 18) / 6.6)));
+  const from = (d) => x(Math.min(d.from, d.to)), size = (d) => Math.max(1, Math.abs(x(d.to) - x(d.from)));
+  row.append('rect').attr('x', from).attr('width', size).attr('y', (d) => kRow[d.kind].y).attr('height', (d) => kRow[d.kind].height).attr('rx', 2)
+    .style('fill', (d) => (d.kind === 'total' ? engineColour(d.engine) : d.saved < 0 ? 'var(--bad)' : causeColour(d.cause)))
+    .style('fill-opacity', (d) => (d.kind === 'part' ? 0.6 : 1));
+  row.filter((d, i) => i + 1 < rows.length && d.kind !== 'leg').append('path').attr('class', 'axis')  // carries the level to the next rows
+    .attr('d', (d, i, all) => `M${x(d.to)},${kRow[d.kind].y + kRow[d.kind].height}V${high + 5}`);
+  row.append('text').attr('class', (d) => (d.kind === 'part' ? 'muted' : 'strong')).attr('x', (d) => x(Math.max(d.from, d.to)) + 7).attr('y', 18)
+    .attr('data-total', (d) => (d.kind === 'total' ? '' : null)).text((d) => (d.kind === 'total' ? ms(d.to) : `${signed(-d.saved)} ms`))
+    .filter((d) => d.kind === 'leg').append('tspan').attr('dx', 8).attr('data-speed-up', '').text((d) => times(d.speedUp));
+  withTip(row, (d) => (d.kind === 'total' ? `${d.label}: ${ms(d.to)} end to end` : `${d.label}: ${signed(-d.saved)} ms${d.kind === 'part' ? ` by ${d.cause}, as the sums of the steps tell` : ''}`));
 }
 
 // A horizontal scale from zero: grid lines, ticks and the unit.

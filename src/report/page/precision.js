@@ -6,9 +6,9 @@ function transitionMatrix(engine) {
   const all = sum(engine.transitions, (t) => t.bytes) || 1;
   const cell = (from, to) => {
     const t = at.get(`${from} ${to}`);
-    return el('td', { style: t ? { '--heat': `${Math.round((60 * t.bytes) / all)}%` } : null }, t ? [count(t.edges), el('small', {}, bytes(t.bytes))] : '–');
+    return el('td', { 'data-pair': t ? `${from} ${to}` : null, style: t ? { '--heat': `${Math.round((60 * t.bytes) / all)}%` } : null }, t ? [count(t.edges), el('small', {}, bytes(t.bytes))] : '–');
   };
-  return el('div', { class: 'scroll short' }, el('table', { class: 'matrix' },
+  return el('div', { class: 'scroll short' }, el('table', { class: 'matrix', 'data-matrix': data.report.engines.indexOf(engine) },
     el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'from ╲ to'), names.map((n) => el('th', { scope: 'col', class: 'number' }, n)))),
     el('tbody', {}, names.map((from) => el('tr', {}, el('th', { scope: 'row' }, from), names.map((to) => cell(from, to)))))));
 }
@@ -30,7 +30,7 @@ function drawGap(node, engines, width) {
   const row = svg.append('g').selectAll('g').data(rows).join('g').attr('transform', (d) => `translate(0,${d.i * group + d.k * bar + 5})`);
   row.append('text').attr('y', 12).attr('class', (d) => (d.k ? 'muted' : '')).text((d) => `${letter(d.i)}  ${d.what}`);
   row.append('rect').attr('x', left).attr('width', (d) => Math.max(0, x(d.v) - left)).attr('height', bar - 3).style('fill', (d) => (d.k ? 'var(--other)' : engineColour(d.i)));
-  row.append('text').attr('x', (d) => x(d.v) + 6).attr('y', 12).text((d) => ms(d.v) + (d.k ? '' : `  ${d.e.summary.gap_percent >= 0 ? '+' : '−'}${percent(Math.abs(d.e.summary.gap_percent))}`));
+  row.append('text').attr('x', (d) => x(d.v) + 6).attr('y', 12).attr('data-gap', (d) => (d.k ? null : d.i)).text((d) => ms(d.v) + (d.k ? '' : `  ${d.e.summary.gap_percent >= 0 ? '+' : '−'}${percent(Math.abs(d.e.summary.gap_percent))}`));
 }
 
 function siteTable(engine) {
