@@ -94,7 +94,7 @@ function whereTheTimeGoes(report, rows) {
   const skyline = fitted(el('div', { id: 'skyline' }), (node, width) => drawSkyline(node, rows, engines, width));
   const shades = kCategories.slice(0, 4).filter((c) => engines.some((e) => e.steps.some((s) => s.category === c)));
   return section('time', 'Where the time goes', 'Medians of the profiled runs, step by step. Bars start at zero.',
-    el('div', { class: 'two' }, block('By category and the precision of its products, ms', key(precisionsOf(engines).map((p) => [p, precisionColour(p)])), categories),
+    el('div', { class: 'two' }, block('By category and the precision of its products, ms', el('p', {}, key(precisionsOf(engines).map((p) => [p, precisionColour(p)]))), categories),
       block('Precision', donuts(engines))),
-    block('By layer, ms', key([...shades.map((c) => [c, categoryColour(c)]), ['other', 'var(--other)']]), skyline));
+    block('By layer, ms', el('p', {}, key([...shades.map((c) => [c, categoryColour(c)]), ['other', 'var(--other)']])), skyline));
 }

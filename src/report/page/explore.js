@@ -12,14 +12,15 @@ const nodeLink = (i, n) => linkOf('node', i, engineAt(i).nodes[n].name, 0);
 const facts = (rows) => el('dl', {}, rows.filter(([, value]) => value !== null && value !== '' && value !== undefined).map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
 const lines = (title, list) => (list.length ? [el('h4', {}, title), el('ul', {}, list.map((text) => el('li', {}, text)))] : null);
 
+// Figures of a step; and in words, why nothing better ran.
 function stepFacts(step) {
   const roof = step.roofline.roof ? `${percent(step.roofline.percent)} of ${step.roofline.roof}` : null;
-  return [facts([['time', `${interval(step.time)}, ${percent(step.share)}`], ['category', `${step.category} (${step.kind})`], ['precision', el('span', {}, precisionBadge(step.precision), ` → ${step.out_dtype}`)],
+  return facts([['time', `${interval(step.time)}, ${percent(step.share)}`], ['category', `${step.category} (${step.kind})`], ['precision', el('span', {}, precisionBadge(step.precision), ` → ${step.out_dtype}`)],
     ['kernel', el('span', { class: 'name' }, step.kernel)], ['problem', el('span', { class: 'name' }, step.problem)],
     ['work', step.flops ? `${flops(step.flops)}, ${digits(step.tflops)} TFLOP/s` : null], ['traffic', `${bytes(step.bytes)} at least, ${digits(step.gbytes)} GB/s`], ['roofline', roof],
-    ['FP8', step.fp8 === 'yes' || step.fp8 === 'n/a' ? step.fp8 : `${step.fp8}: ${step.fp8_reason}`]]),
-  lines('the compiler says', step.notes), lines('better kernels that refused', step.refused)];
+    ['FP8', step.fp8 === 'yes' || step.fp8 === 'n/a' ? step.fp8 : `${step.fp8}: ${step.fp8_reason}`]]);
 }
+const stepReasons = (step) => [lines('the compiler says', step.notes), lines('better kernels that refused', step.refused)].flat().filter(Boolean);
 
 function nodeKind(op) { return op === 'QuantizeLinear' ? 'q pill' : op === 'DequantizeLinear' ? 'dq pill' : ''; }
 const shortOp = (op) => ({ QuantizeLinear: 'Q', DequantizeLinear: 'DQ' }[op] || op);
@@ -39,7 +40,7 @@ class Explorer {
     const heat = el('input', { type: 'checkbox', id: 'heat', checked: true, onchange: (e) => { this.hot = e.target.checked; this.each((v) => { v.hot = this.hot; v.mark(); }); } });
     this.node = section('graph', 'Graph', 'The steps of the engine and the ONNX nodes they stand for. Choose a step to see its nodes, Q and DQ included; choose a node to see its step. Data runs downwards; a dashed node was folded into constants. Colour: share of time.',
       el('div', { class: 'controls' }, this.picker, this.search.input, el('label', {}, heat, 'heat by time'),
-        key([['Q', 'var(--quantize)'], ['DQ', 'var(--dequantize)'], ['hot', 'var(--hot)']])), this.search.results, data.drawings.map(layoutNote).find(Boolean), this.panes);
+        key([['Q', 'var(--quantize)'], ['DQ', 'var(--dequantize)'], ['share of time', 'linear-gradient(to right, var(--paper), var(--hot))']])), this.search.results, data.drawings.map(layoutNote).find(Boolean), this.panes);
     this.setEngine(this.engine);
   }
 
@@ -63,8 +64,13 @@ class Explorer {
     const share = (steps) => sum([...new Set(steps)], (s) => (s >= 0 ? engine.steps[s].share : 0));
     const time = (steps) => sum([...new Set(steps)], (s) => (s >= 0 ? engine.steps[s].time.median : 0));
     const ofNodes = (list) => list.map((n) => engine.nodes[n].step);
-    const blockFacts = (of, noun) => (b, list) => ({ text: shortBlock(drawing(at[of]).blocks[b].name), heat: share(of === 'steps' ? list : ofNodes(list)) / Math.max(hottest, 8),
-      small: `${plural(list.length, noun)} · ${ms(time(of === 'steps' ? list : ofNodes(list)))}`, tip: `${drawing(at[of]).blocks[b].name}\n${plural(list.length, noun)}\n${ms(time(of === 'steps' ? list : ofNodes(list)))}` });
+    // A block's heat is its part of the hottest block's time.
+    const blockFacts = (of, noun) => {
+      const steps = (list) => (of === 'steps' ? list : ofNodes(list)), { blocks } = drawing(at[of]) || { blocks: [] };
+      const most = d3.max(blocks, (b) => share(steps(b.nodes))) || 1;
+      return (b, list) => ({ text: shortBlock(blocks[b].name), heat: share(steps(list)) / most, small: `${plural(list.length, noun)} · ${ms(time(steps(list)))}`,
+        tip: `${blocks[b].name}\n${plural(list.length, noun)}\n${ms(time(steps(list)))} (${percent(share(steps(list)))})` });
+    };
     const describeStep = (s) => {
       const step = engine.steps[s];
       return { text: localName(step.name, step.block), small: `${step.category} · ${step.precision} · ${ms(step.time.median)}`, heat: step.share / hottest, edge: precisionColour(step.precision),
@@ -87,8 +93,8 @@ class Explorer {
     if (steps) steps.show(s, [], true);
     if (nodes) nodes.show(null, step.source, true);
     const quantizers = step.source.filter((n) => nodeKind(this.report.nodes[n].op));
-    this.detail.replaceChildren(el('h3', { class: 'name' }, step.name), ...stepFacts(step).flat().filter(Boolean),
-      el('h4', {}, `stands for ${plural(step.source.length, 'ONNX node')}, ${count(quantizers.length)} of them Q or DQ`), el('ul', { id: 'sources' }, step.source.map((n) => this.nodeItem(n))));
+    this.detail.replaceChildren(el('h3', { class: 'name' }, step.name), stepFacts(step),
+      el('h4', {}, `stands for ${plural(step.source.length, 'ONNX node')}, ${count(quantizers.length)} of them Q or DQ`), el('ul', { id: 'sources' }, step.source.map((n) => this.nodeItem(n))), ...stepReasons(step));
     say(`${step.name}, ${ms(step.time.median)}, ${step.source.length} nodes`);
   }
 
@@ -104,7 +110,7 @@ class Explorer {
     if (steps) steps.show(null, step ? [node.step] : [], true);
     this.detail.replaceChildren(el('h3', { class: 'name' }, node.name), facts([['operator', node.op], ['step', step ? el('a', { class: 'name', href: stepLink(this.engine, node.step) }, step.name) : 'none: folded into constants, merged or dead']]),
       ...[lines('reads', node.inputs.map((t) => el('span', { class: 'name' }, t || '(omitted)'))), lines('writes', node.outputs.map((t) => el('span', { class: 'name' }, t)))].flat().filter(Boolean),
-      ...(step ? [el('h4', {}, 'its step'), ...stepFacts(step).flat().filter(Boolean)] : []));
+      ...(step ? [el('h4', {}, 'its step'), stepFacts(step), ...stepReasons(step)] : []));
     say(`${node.name}, ${node.op}`);
   }
 

@@ -14,16 +14,16 @@ function headline(report) {
 }
 
 const kTiles = [
-  ['median latency', 'ms', (s) => s.end_to_end.median, ms],
-  ['p90 latency', 'ms', (s) => s.p90, ms],
-  ['p99 latency', 'ms', (s) => s.p99, ms],
-  ['throughput', 'items/s', (s) => s.items_per_second, (v) => `${digits(v)} items/s`],
-  ['engine file', 'bytes', (s) => s.engine_bytes, bytes],
-  ['weights in memory', 'bytes', (s) => s.resident_weight_bytes, bytes],
-  ['arena at this batch', 'bytes', (s) => s.arena_bytes, bytes],
+  ['median latency', (s) => s.end_to_end.median, ms],
+  ['p90 latency', (s) => s.p90, ms],
+  ['p99 latency', (s) => s.p99, ms],
+  ['items/s', (s) => s.items_per_second, digits],
+  ['engine file', (s) => s.engine_bytes, bytes],
+  ['weights in memory', (s) => s.resident_weight_bytes, bytes],
+  ['arena', (s) => s.arena_bytes, bytes],
 ];
 
-function tile([title, , value, show], engines) {
+function tile([title, value, show], engines) {
   const most = Math.max(...engines.map((e) => value(e.summary)), 0);
   const rows = engines.map((engine, i) => {
     const v = value(engine.summary);
@@ -36,6 +36,13 @@ function tile([title, , value, show], engines) {
   return el('div', { class: `tile${engines.length === 1 ? ' single' : ''}`, 'data-tile': title }, el('h3', {}, title), rows);
 }
 
+// What unfused attention gave up less what the fused one takes: one gain, not a gain and a loss.
+function attentionAsOne(parts) {
+  const is = (p) => p.category === 'attention' || p.category === 'unfused attention';
+  const both = parts.filter(is);
+  return both.length < 2 ? parts : [...parts.filter((p) => !is(p)), { category: 'attention, fused', ms: sum(both, (p) => p.ms) }];
+}
+
 // Rows of the waterfall: totals of the engines; between two of them the whole leg, and what each category saved of it.
 function waterfallRows(report) {
   const rows = [];
@@ -44,8 +51,8 @@ function waterfallRows(report) {
     rows.push({ kind: 'leg', leg: i, label: `by ${leg.cause}`, cause: leg.cause, from: leg.from_ms, to: leg.to_ms, saved: leg.from_ms - leg.to_ms, speedUp: leg.speed_up });
     let at = leg.from_ms;
     const least = 0.01 * report.waterfall[0].from_ms;
-    const shown = leg.parts.filter((p) => Math.abs(p.ms) >= least).sort((a, b) => b.ms - a.ms);
-    const rest = sum(leg.parts, (p) => p.ms) - sum(shown, (p) => p.ms) + leg.unattributed_ms;
+    const all = attentionAsOne(leg.parts), shown = all.filter((p) => Math.abs(p.ms) >= least).sort((a, b) => b.ms - a.ms);
+    const rest = sum(all, (p) => p.ms) - sum(shown, (p) => p.ms) + leg.unattributed_ms;
     const parts = [...shown.map((p) => [p.category, p.ms]), ['the rest', rest]];
     for (const [label, saved] of parts) rows.push({ kind: 'part', label, cause: leg.cause, from: at, to: (at -= saved), saved });
     rows.push({ kind: 'total', engine: leg.to, label: report.engines[leg.to].label, from: 0, to: leg.to_ms });

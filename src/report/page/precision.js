@@ -22,7 +22,7 @@ function reformatCost(engine) {
 }
 
 function drawGap(node, engines, width) {
-  const bar = 16, group = 2 * bar + 14, left = Math.min(170, width * 0.34), right = 100, height = engines.length * group + 22;
+  const bar = 16, group = 2 * bar + 14, left = Math.min(170, width * 0.34), right = 150, height = engines.length * group + 22;
   const rows = engines.flatMap((e, i) => [['sum of steps', e.summary.sum_of_steps.median], ['whole runs', e.summary.plain_ms ?? e.summary.compute_ms]].map(([what, v], k) => ({ e, i, k, what, v })));
   const x = d3.scaleLinear().domain([0, d3.max(rows, (r) => r.v) || 1]).range([left, width - right]);
   const svg = svgIn(node, 'Sum of the steps beside whole runs, milliseconds from zero').attr('viewBox', `0 0 ${width} ${height}`).attr('height', height);
@@ -47,7 +47,7 @@ function siteTable(engine) {
 function precisionSection(report) {
   const { engines } = report;
   return section('precision', 'Precision', 'Tensors that go from a step of one precision to a step of another: their number, and their bytes in one run. Changes of type that cost a step of their own are reformats.',
-    el('div', { class: 'even' }, engines.map((e) => block(e.label, transitionMatrix(e), el('div', { class: 'note' }, reformatCost(e))))),
+    el('div', { class: 'even' }, engines.map((e) => block(e.label, transitionMatrix(e), el('div', { class: 'note after' }, reformatCost(e))))),
     block('Sum of the steps beside whole runs, ms', fitted(el('div', { id: 'gap' }), (node, width) => drawGap(node, engines, width)),
       el('p', { class: 'note' }, 'Profiled and plain runs take turns. Timing each step costs time of its own, and overlap between steps is lost: the difference is the error of a profile.')),
     engines.map(siteTable));

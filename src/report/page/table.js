@@ -76,9 +76,16 @@ class LayerTable {
       columns.push(['ratio', `${letter(from)} / ${letter(to)}`, (r) => (change(r, from, to) || { ratio: NaN }).ratio, (r) => left(times((change(r, from, to) || {}).ratio)), true]);
     }
     columns.push(['share', several ? `of ${letter(to)}` : 'share', (r) => r.sides[to].time.median, (r) => left(r.sides[to].steps.length ? percent((100 * r.sides[to].time.median) / total[to]) : '–'), true]);
+    columns.push(['roof', several ? `${letter(to)} of roof` : 'of roof', (r) => this.ofRoof(r.sides[to], to), (r) => left(percent(this.ofRoof(r.sides[to], to), 0)), true]);
     columns.push(['precision', 'precision', (r) => r.sides[to].precision, (r) => el('td', {}, several ? r.sides.map((s) => s.precision || '–').join(' → ') : precisionBadge(r.sides[0].precision))]);
     columns.push(['kernel', several ? `kernel of ${letter(to)}` : 'kernel', (r) => r.sides[to].kernels, (r) => el('td', { class: 'name' }, r.sides[to].kernels || '–')]);
     return columns;
+  }
+
+  // The time that the roofs need, over the time it took.
+  ofRoof(side, i) {
+    const roof = sum(side.steps, (s) => this.report.engines[i].steps[s].roofline.roof_ms);
+    return roof > 0 && side.time.median > 0 ? (100 * roof) / side.time.median : NaN;
   }
 
   rows() {
@@ -126,7 +133,7 @@ class LayerTable {
     const engine = this.report.engines[i];
     if (!side.steps.length) return null;
     const shown = side.steps.slice(0, 3);
-    return block(engine.label, shown.map((s) => el('div', {}, el('a', { href: stepLink(i, s), class: 'name' }, engine.steps[s].name), stepFacts(engine.steps[s]))),
+    return block(engine.label, shown.map((s) => el('div', {}, el('a', { href: stepLink(i, s), class: 'name' }, engine.steps[s].name), stepFacts(engine.steps[s]), stepReasons(engine.steps[s]))),
       side.steps.length > shown.length ? el('p', { class: 'note' }, `and ${side.steps.length - shown.length} more`) : null);
   }
 
