@@ -23,7 +23,7 @@ class Page:
     """A report in a tab of its own. `errors`: what went to the console or was thrown; `requests`: what it asked for beside itself."""
 
     def __init__(self, opened, file, fragment="", scheme="light", width=1440, height=900, scale=1):
-        self.errors, self.requests = [], []
+        file, self.errors, self.requests = file.resolve(), [], []
         self.context = opened.new_context(color_scheme=scheme, viewport={"width": width, "height": height}, device_scale_factor=scale)
         self.tab = self.context.new_page()
         self.tab.set_default_timeout(20000)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The HTML report in Chromium: offline, quick, equal to the JSON; clicks, search, collapsing, links both ways, keys, themes, hostile names."""
+import csv
 import json
-import os
+from pathlib import Path
 
 import onnx
-from browser import Page, browser, says
+from browser import Page, browser, number_in, says
 from common import running
 
 UNFUSED = "--disable-pass=fuse-attention"
@@ -36,38 +37,39 @@ def check_offline(run, page, p):
 def check_numbers(run, p, report):
     engines = report["engines"]
     tiles = {"median latency": lambda s: s["end_to_end"]["median"], "p90 latency": lambda s: s["p90"], "p99 latency": lambda s: s["p99"],
-             "throughput": lambda s: s["items_per_second"], "engine file": lambda s: s["engine_bytes"],
-             "weights in memory": lambda s: s["resident_weight_bytes"], "arena at this batch": lambda s: s["arena_bytes"]}
+             "items/s": lambda s: s["items_per_second"], "engine file": lambda s: s["engine_bytes"],
+             "weights in memory": lambda s: s["resident_weight_bytes"], "arena": lambda s: s["arena_bytes"]}
     for name, of in tiles.items():
         shown = p.texts(f"[data-tile='{name}'] .value")
         run.check(len(shown) == len(engines) and all(says(t, of(e["summary"])) for t, e in zip(shown, engines)), f"{name}: {shown}")
     totals = p.texts("#waterfall [data-total]")
     run.check(len(totals) == 3 and all(says(t, e["summary"]["end_to_end"]["median"]) for t, e in zip(totals, engines)), f"waterfall: {totals}")
     run.equal("its legs", p.tab.eval_on_selector_all("#waterfall [data-cause]", "list => list.map((g) => g.dataset.cause)"), ["fusion", "precision"])
-    parts = [{c["category"] for c in leg["parts"] if abs(c["ms"]) >= 0.01 * report["waterfall"][0]["from_ms"]} for leg in report["waterfall"]]
-    run.check(all(name in p.texts("#waterfall text") for names in parts for name in names), f"what each leg saved, by category: {parts}")
+    least, names = 0.01 * report["waterfall"][0]["from_ms"], p.texts("#waterfall text")
+    for leg in report["waterfall"]:
+        saved = {c["category"]: c["ms"] for c in leg["parts"]}
+        if leg["cause"] == "fusion":  # one gain: what unfused attention took less what the fused one takes
+            saved["attention, fused"] = saved.pop("attention") + saved.pop("unfused attention")
+        shown = [f"{abs(ms):.3f}"[:4] for ms in saved.values() if abs(ms) >= least]
+        run.check(all(name in names for name, ms in saved.items() if abs(ms) >= least) and all(any(s in n for n in names) for s in shown), f"{leg['cause']}, by category: {saved}")
     for i, leg in enumerate(report["waterfall"]):
         run.check(f"{leg['speed_up']:.2f}×" in p.text("h1") and says(p.texts("#waterfall [data-speed-up]")[i], leg["speed_up"]), f"{leg['cause']}: {leg['speed_up']:.3f}")
     for i, engine in enumerate(engines):
         for share in engine["by_category"]:
             shown = p.texts(f"#categories [data-engine='{i}'][data-category='{share['name']}'] .sum")
-            parts = sum(s["time"]["median"] for s in engine["steps"] if s["category"] == share["name"])
-            run.check(len(shown) == 1 and says(shown[0], parts), f"{engine['label']}, {share['name']}: {shown}")
+            run.check(len(shown) == 1 and says(shown[0], share["ms"]), f"{engine['label']}, {share['name']}: {shown}")
     run.equal("no bars of unfused attention but A's", [t.strip() == "none" for t in p.texts("#categories [data-category='unfused attention'] .sum")], [False, True, True])
 
 
 def check_donuts(run, p, report):
     """Shares of the precisions by time, count and FLOPs, as the labels say them; f16 turns to e4m3."""
-    of = {"time": lambda s: s["time"]["median"], "steps": lambda s: 1, "FLOPs": lambda s: s["flops"]}
-    for measure, value in of.items():
+    for measure, key in {"time": "ms", "steps": "steps", "FLOPs": "flops"}.items():
         p.click(f"[aria-label='by'] button:text-is('{measure}')")
         labels = p.tab.eval_on_selector_all(".donut svg", "list => list.map((s) => s.getAttribute('aria-label'))")
         for label, engine in zip(labels, report["engines"]):
-            whole = sum(value(s) for s in engine["steps"])
-            for name in {s["precision"] for s in engine["steps"]}:
-                share = 100 * sum(value(s) for s in engine["steps"] if s["precision"] == name) / whole
-                if share > 0:
-                    run.check(f"{name} {share:.1f} %" in label, f"{measure}: {name} {share:.1f} % in `{label}`")
+            whole = sum(s[key] for s in engine["by_precision"])
+            parts = [f"{s['name']} {100 * s[key] / whole:.1f} %" for s in engine["by_precision"] if s[key] > 0]
+            run.check(all(part in label for part in parts), f"{measure}: {parts} in `{label}`")
     most = p.texts(".donut text.muted")
     run.equal("most FLOPs", most, ["f16", "f16", "e4m3"])
 
@@ -91,6 +93,10 @@ def check_table(run, p, report):
     p.tab.keyboard.press("ArrowDown")
     p.tab.keyboard.press("Enter")
     run.equal("a row opened by keys", p.count("#layer-table tr.detail-row"), 1)
+    with p.tab.expect_download() as saving:
+        p.click("#layers button:text-is('save as CSV')")
+    lines = list(csv.reader(Path(saving.value.path()).read_text().splitlines()))
+    run.check(len(lines) == len(rows) + 1 and sorted(float(x[12]) for x in lines[1:]) == sorted(x["sides"][2]["time"]["median"] for x in report["layers"]), f"CSV: {lines[0]}")
     p.click("[aria-label='repeated layers'] button:text-is('together')")
     run.check(p.count("#layer-table tbody tr[tabindex]") < len(rows) / 2, f"repeated layers together: {p.text('#layers-shown')}")
 
@@ -99,8 +105,13 @@ def check_findings(run, p, report):
     last = report["engines"][2]
     why = {s["fp8_reason"] for s in last["steps"] if s["fp8"] in ("no", "partly")}
     run.check(why and why <= set(p.texts("#not-fp8 .why")), f"not in FP8, with the reason: {why}")
-    beyond = [report["layers"][s["layer"]]["name"] for s in report["slower"] if s["beyond_noise"]][:5]
-    run.equal("slower layers", p.texts("#slower a"), beyond)
+    for leg in report["waterfall"]:
+        slower = [s for s in report["slower"] if (s["from"], s["to"], s["beyond_noise"]) == (leg["from"], leg["to"], True)]
+        box = f"[data-slower='{leg['from']} {leg['to']}']"
+        counted = p.tab.eval_on_selector_all(f"{box} li", "list => list.map((li) => Number(li.dataset.layers)).reduce((a, b) => a + b, 0)")
+        run.equal(f"layers slower by {leg['cause']}", counted, len(slower))
+        total = sum(number_in(t)[0] for t in p.texts(f"{box} li .bad"))
+        run.check(abs(total - sum(s["delta_ms"] for s in slower)) < 0.01 * (1 + len(slower)), f"by how much: {total:.3f} ms")
     for i, engine in enumerate(report["engines"]):
         cells = p.texts(f"[data-matrix='{i}'] td[data-pair]")
         run.equal(f"precision transitions of {engine['label']}", len(cells), len(engine["transitions"]))
@@ -109,6 +120,9 @@ def check_findings(run, p, report):
             run.check(says(cell[0], t["edges"]) and says(cell[1], t["bytes"]), f"{t['from']} to {t['to']}: {cell}")
     gaps = p.texts("#gap [data-gap]")
     run.check(all(says(t, e["summary"]["sum_of_steps"]["median"]) for t, e in zip(gaps, report["engines"])), f"sums of the steps: {gaps}")
+    with p.tab.expect_download() as saving:
+        p.click("#environment button")
+    run.check(json.loads(Path(saving.value.path()).read_text()) == report, "the page saves the JSON that the command writes")
     for engine in report["engines"]:
         e = engine["environment"]
         run.check(all(text in p.text("#environment") for text in (e["cpu"], e["date"], e["octet"], engine["file"])), f"environment of {engine['label']}")
@@ -136,11 +150,11 @@ def check_graphs(run, p, report):
     p.tab.keyboard.press("Enter")
     p.tab.wait_for_selector("#sources")
     run.equal("link to the step", p.hash(), f"#engine=C&step={step['name']}")
-    run.equal("its nodes", p.texts("#sources a"), [engine["nodes"][i]["name"] for i in step["source"]])
+    run.equal("its nodes", p.tab.eval_on_selector_all("#sources a", "list => list.map((a) => a.title)"), [engine["nodes"][i]["name"] for i in step["source"]])
     run.equal("what is marked in the ONNX graph", p.count("[data-graph='nodes'] g.node.linked"), len(step["source"]))
     run.check(p.count("[data-graph='steps'] g.node.selected") == 1, "the step is marked")
     quantize = next(i for i in step["source"] if engine["nodes"][i]["op"] == "QuantizeLinear")
-    p.click(f"#sources a:text-is(\"{engine['nodes'][quantize]['name']}\")")
+    p.click(f"#sources a[title='{engine['nodes'][quantize]['name']}']")
     p.tab.wait_for_selector("[data-graph='nodes'] g.node.q.selected")
     run.equal("a link leads to a Q node", p.hash(), f"#engine=C&node={engine['nodes'][quantize]['name']}")
     run.check(step["name"] in p.text("#detail") and p.count("[data-graph='steps'] g.node.linked") == 1, "and the Q node leads back to the step")
@@ -158,7 +172,7 @@ def check_graphs(run, p, report):
     run.check(f"{len(report['engines'][0]['steps'])} steps" in p.text("[data-graph='steps'] h3"), "another engine's graphs")
 
 
-def check_keys(run, p):
+def check_keys(run, p, report):
     p.tab.focus("[data-graph='steps'] svg")
     p.tab.keyboard.press("ArrowDown")
     first = p.count("[data-graph='steps'] g.node.selected")
@@ -169,11 +183,16 @@ def check_keys(run, p):
         p.tab.keyboard.press(key)
     run.check(first == 1 and p.count("[data-graph='steps'] g.node.block") == before, f"arrows walk, Enter opens, Escape closes: {before} blocks")
     reached, names = set(), p.tab.evaluate("[...document.querySelectorAll('section[id]')].map((s) => s.id)")
-    p.tab.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
-    for _ in range(150):
+    p.tab.focus(".skip")
+    shown = ""
+    for _ in range(60):
         p.tab.keyboard.press("Tab")
+        if not shown and p.tab.evaluate("document.activeElement.matches('#skyline [data-tip]')"):
+            p.tab.keyboard.press("ArrowRight")
+            shown = p.text("#tip")
         reached.add(p.tab.evaluate("(document.activeElement.closest('section') || {}).id"))
-    run.check({"time", "layers", "graph", "precision"} <= reached, f"Tab reaches {sorted(x for x in reached if x)} of {names}")
+    run.check(report["layers"][1]["name"] in shown, f"arrows move among the bars of a chart: {shown.splitlines()}")
+    run.check({"time", "layers", "graph", "environment"} <= reached, f"Tab reaches {sorted(x for x in reached if x)} of {names}")
 
 
 def check_deep_links(run, opened, page, report):
@@ -294,9 +313,8 @@ if __name__ == "__main__":
             p = Page(opened, page)
             check_offline(run, page, p)
             run.at_most("ready after, ms", p.ready_ms(), 1500)
-            for check in (check_numbers, check_donuts, check_table, check_findings, check_graphs):
+            for check in (check_numbers, check_donuts, check_table, check_findings, check_graphs, check_keys):
                 check(run, p, report)
-            check_keys(run, p)
             run.equal("errors in the console at the end", p.errors, [])
             p.close()
             check_deep_links(run, opened, page, report)

@@ -10,7 +10,7 @@ from pathlib import Path
 from browser import Page, browser
 from PIL import Image
 
-SCALE = 1.5  # device pixels: legible where the picture is shown at two thirds
+WIDTH, SCALE = 1200, 1.5  # legible where the picture is shown at two thirds
 
 
 def save(tab, path, clip=None):
@@ -22,7 +22,7 @@ def save(tab, path, clip=None):
 
 def show_section(tab, name, height):
     tab.evaluate("id => document.getElementById(id).scrollIntoView()", name)
-    tab.set_viewport_size({"width": 1440, "height": height})
+    tab.set_viewport_size({"width": WIDTH, "height": height})
     tab.wait_for_timeout(300)
 
 
@@ -35,15 +35,16 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     with browser() as opened:
         for scheme in ("light", "dark"):
-            p = Page(opened, args.report.resolve(), scheme=scheme, height=940, scale=SCALE)
+            p = Page(opened, args.report.resolve(), scheme=scheme, width=WIDTH, height=760, scale=SCALE)
             print(f"{scheme}: ready after {p.ready_ms():.0f} ms, {args.report.stat().st_size / 1e6:.2f} MB, errors {p.errors}")
             save(p.tab, args.out / f"report-{scheme}.png")
-            show_section(p.tab, "time", 900)
+            show_section(p.tab, "time", 920)
             save(p.tab, args.out / f"report-time-{scheme}.png")
             p.tab.fill("#graph-search", args.layer)
             p.tab.keyboard.press("Enter")
             p.tab.wait_for_selector("#sources")
             p.tab.fill("#graph-search", "")
+            p.tab.evaluate("document.activeElement.blur()")
             show_section(p.tab, "graph", 860)
             save(p.tab, args.out / f"report-graph-{scheme}.png")
             p.close()

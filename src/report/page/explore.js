@@ -101,7 +101,7 @@ class Explorer {
   nodeItem(n) {
     const node = this.report.nodes[n];
     const colour = { QuantizeLinear: 'var(--quantize)', DequantizeLinear: 'var(--dequantize)' }[node.op] || 'var(--line)';
-    return el('li', {}, el('a', { href: nodeLink(this.engine, n), class: 'name' }, node.name), ' ', el('span', { class: 'badge', style: { '--fill': colour } }, node.op));
+    return el('li', {}, el('a', { href: nodeLink(this.engine, n), class: 'name', title: node.name }, localName(node.name, node.block)), ' ', el('span', { class: 'badge', style: { '--fill': colour } }, node.op));
   }
 
   showNode(n) {

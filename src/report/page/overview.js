@@ -60,23 +60,23 @@ function waterfallRows(report) {
   return rows;
 }
 const causeColour = (cause) => (cause === 'fusion' ? 'var(--attention)' : cause.includes('precision') ? 'var(--e4m3)' : 'var(--gemm)');
-const kRow = { total: { y: 3, height: 22, indent: 0 }, leg: { y: 5, height: 18, indent: 0 }, part: { y: 9, height: 10, indent: 14 } };
+const kRow = { total: { y: 2, height: 22, indent: 0 }, leg: { y: 4, height: 18, indent: 0 }, part: { y: 8, height: 10, indent: 14 } };
 
 function drawWaterfall(node, report, width) {
-  const rows = waterfallRows(report), high = 28, left = Math.min(170, width * 0.34), right = 128, top = 2;
+  const rows = waterfallRows(report), high = 26, left = Math.min(170, width * 0.34), right = 128, top = 2;
   const x = d3.scaleLinear().domain([0, d3.max(rows, (r) => Math.max(r.from, r.to)) || 1]).range([left, width - right]);
   const height = top + rows.length * high + 26;
   const svg = svgIn(node, `Speed-up waterfall, milliseconds from zero. ${headline(report)}`).attr('viewBox', `0 0 ${width} ${height}`).attr('height', height);
   axis(svg, x, top, height - 22, 'ms', width);
   const row = svg.append('g').selectAll('g').data(rows).join('g').attr('transform', (d, i) => `translate(0,${top + i * high})`).attr('data-cause', (d) => (d.kind === 'leg' ? d.cause : null));
-  row.append('text').attr('x', (d) => kRow[d.kind].indent).attr('y', 18).attr('class', (d) => (d.kind === 'part' ? 'muted' : 'strong')).text((d) => clip(d.label, Math.floor((left - 18) / 6.6)));
+  row.append('text').attr('x', (d) => kRow[d.kind].indent).attr('y', 17).attr('class', (d) => (d.kind === 'part' ? 'muted' : 'strong')).text((d) => clip(d.label, Math.floor((left - 18) / 6.6)));
   const from = (d) => x(Math.min(d.from, d.to)), size = (d) => Math.max(1, Math.abs(x(d.to) - x(d.from)));
   row.append('rect').attr('x', from).attr('width', size).attr('y', (d) => kRow[d.kind].y).attr('height', (d) => kRow[d.kind].height).attr('rx', 2)
     .style('fill', (d) => (d.kind === 'total' ? engineColour(d.engine) : d.saved < 0 ? 'var(--bad)' : causeColour(d.cause)))
     .style('fill-opacity', (d) => (d.kind === 'part' ? 0.6 : 1));
   row.filter((d, i) => i + 1 < rows.length && d.kind !== 'leg').append('path').attr('class', 'axis')  // carries the level to the next rows
     .attr('d', (d, i, all) => `M${x(d.to)},${kRow[d.kind].y + kRow[d.kind].height}V${high + 5}`);
-  row.append('text').attr('class', (d) => (d.kind === 'part' ? 'muted' : 'strong')).attr('x', (d) => x(Math.max(d.from, d.to)) + 7).attr('y', 18)
+  row.append('text').attr('class', (d) => (d.kind === 'part' ? 'muted' : 'strong')).attr('x', (d) => x(Math.max(d.from, d.to)) + 7).attr('y', 17)
     .attr('data-total', (d) => (d.kind === 'total' ? '' : null)).text((d) => (d.kind === 'total' ? ms(d.to) : `${signed(-d.saved)} ms`))
     .filter((d) => d.kind === 'leg').append('tspan').attr('dx', 8).attr('data-speed-up', '').text((d) => times(d.speedUp));
   withTip(row, (d) => (d.kind === 'total' ? `${d.label}: ${ms(d.to)} end to end` : `${d.label}: ${signed(-d.saved)} ms${d.kind === 'part' ? ` by ${d.cause}, as the sums of the steps tell` : ''}`));
@@ -91,20 +91,35 @@ function axis(svg, x, top, bottom, unit, width) {
   g.append('text').attr('x', width).attr('y', bottom + 15).attr('text-anchor', 'end').text(unit);
 }
 
+// Layers slower than in the engine before, beyond noise; those that repeat as one, the last leg first.
+function slowerRoles(report, leg) {
+  const groups = new Map();
+  for (const s of report.slower) {
+    if (!s.beyond_noise || s.from !== leg.from || s.to !== leg.to) continue;
+    const layer = report.layers[s.layer], role = roleOf(layer.name, layer.block);
+    const group = groups.get(role) || { role, list: [], delta: 0, reason: s.reason };
+    group.list.push(s), (group.delta += s.delta_ms);
+    groups.set(role, group);
+  }
+  return [...groups.values()].sort((a, b) => b.delta - a.delta);
+}
+
+function slowerItem(report, { role, list, delta, reason }) {
+  const { to, layer } = list[0], { name, sides } = report.layers[layer];
+  return el('li', { 'data-layers': list.length }, el('span', {}, list.length > 1 ? `${list.length} × ` : '', el('a', { href: stepLink(to, sides[to].steps[0]), class: 'name' }, list.length > 1 ? role : name)),
+    el('span', { class: 'bad value' }, `+${digits(delta)} ms`), reason ? el('span', { class: 'why' }, reason) : null);
+}
+
+// The last leg in full, the others folded.
 function slowerList(report) {
-  const beyond = report.slower.filter((s) => s.beyond_noise), within = report.slower.length - beyond.length;
-  if (!report.waterfall.length) return null;
-  const item = (s) => {
-    const layer = report.layers[s.layer];
-    return el('li', {}, el('a', { href: stepLink(s.to, layer.sides[s.to].steps[0]), class: 'name' }, layer.name),
-      el('span', { class: 'bad value' }, `+${digits(s.delta_ms)} ms`),
-      el('span', { class: 'why' }, `${letter(s.to)} against ${letter(s.from)}${s.reason ? `: ${s.reason}` : ''}`));
-  };
-  const shown = beyond.slice(0, 5);
-  return block('Slower than in the engine before', shown.length ? el('ul', { class: 'findings', id: 'slower' }, shown.map(item)) :
-    el('p', { class: 'none', id: 'slower' }, 'No layer, beyond noise.'),
-  el('p', { class: 'note' }, [beyond.length > shown.length ? `${plural(beyond.length - shown.length, 'more layer')} in the table below. ` : '',
-    within ? `${plural(within, 'layer')} slower within noise.` : ''].join('')));
+  return report.waterfall.slice().reverse().map((leg, i) => {
+    const roles = slowerRoles(report, leg), within = report.slower.filter((s) => !s.beyond_noise && s.from === leg.from && s.to === leg.to).length;
+    const title = `Slower in ${report.engines[leg.to].label} than in ${report.engines[leg.from].label}`;
+    const list = roles.length ? el('ul', { class: 'findings' }, roles.map((r) => slowerItem(report, r))) : el('p', { class: 'none' }, 'No layer, beyond noise.');
+    const note = within ? el('p', { class: 'note' }, `${plural(within, 'layer')} slower within noise.`) : null, attributes = { class: 'block', 'data-slower': `${leg.from} ${leg.to}` };
+    if (i === 0) return el('div', attributes, el('h3', {}, title), list, note);
+    return el('details', attributes, el('summary', {}, el('h3', {}, title), el('span', { class: 'muted' }, `${plural(sum(roles, (r) => r.list.length), 'layer')}, +${digits(sum(roles, (r) => r.delta))} ms`)), list, note);
+  });
 }
 
 // Steps of the last engine that have products and do not make them in FP8, by reason.
@@ -130,7 +145,7 @@ function overview(report) {
   const who = el('p', { class: 'lead' }, `${last.name || 'engine'} · batch ${count(last.summary.batch)} · ${last.environment.device} · ${last.environment.date}`);
   const names = engines.length > 1 ? key(engines.map((e, i) => [`${letter(i)}  ${bareLabel(e, i)}`, engineColour(i)])) : null;
   const chart = report.waterfall.length ? block('Where the speed-up comes from: end to end, ms', fitted(el('div', { id: 'waterfall' }), (node, width) => drawWaterfall(node, report, width))) : null;
-  const side = el('div', { class: 'stack' }, slowerList(report), notFp8(report));
+  const side = el('div', { class: 'stack', id: 'findings' }, notFp8(report), slowerList(report));
   return el('section', { id: 'overview', 'aria-label': 'Overview' }, el('h1', {}, headline(report)), who, names,
     el('div', { class: 'tiles' }, kTiles.map((t) => tile(t, engines))), chart ? el('div', { class: 'two' }, chart, side) : side);
 }

@@ -70,7 +70,7 @@ function environmentSection(report) {
       `mean ${ms(s.mean)}, least ${ms(s.min)}, coefficient of variation ${percent(s.coefficient_of_variation)}; ${plural(s.profiled_runs, 'profiled run')}`;
   };
   const roofs = (e) => e.roofs.map((r) => `${r.name}: ${r.memory ? `${digits(r.rate / 1e9)} GB/s` : `${digits(r.rate / 1e12)} TFLOP/s`} (${r.origin})`).join('\n');
-  return section('environment', 'Environment and method', null, el('div', { class: 'scroll short' }, el('table', { class: 'plain' },
+  return section('environment', 'Environment and method', null, el('p', {}, saveButton('save the report as JSON', 'report.json', 'application/json', () => JSON.stringify(data.report))), el('div', { class: 'scroll short' }, el('table', { class: 'plain' },
     el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, ''), report.engines.map((e) => el('th', { scope: 'col' }, e.label)))),
     el('tbody', {}, fields.map(([t, k]) => row(t, (e) => e[k])), facts.map(([t, k]) => row(t, (e) => text(e.environment[k]))),
       row('method', method), row('roofs', roofs), row('notes', (e) => e.notes.join('\n'))))));
