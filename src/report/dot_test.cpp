@@ -28,8 +28,12 @@ void expect_legible(const Pattern& p, const DotGraph& graph) {
   for (const Curve& c : p.curves) {
     ASSERT_TRUE(c.points.size() >= 8 && c.points.size() % 6 == 2) << c.points.size();
     EXPECT_LT(c.points[1], c.points.back());
-    if (c.from >= 0) EXPECT_NEAR(c.points[1], p.boxes[static_cast<size_t>(c.from)].y + 10, 8);
-    if (c.to >= 0) EXPECT_NEAR(c.points.back(), p.boxes[static_cast<size_t>(c.to)].y - 10, 8);
+    if (c.from >= 0) {
+      EXPECT_NEAR(c.points[1], p.boxes[static_cast<size_t>(c.from)].y + 10, 8);
+    }
+    if (c.to >= 0) {
+      EXPECT_NEAR(c.points.back(), p.boxes[static_cast<size_t>(c.to)].y - 10, 8);
+    }
   }
 }
 

@@ -63,14 +63,15 @@ def check_numbers(run, p, report):
 
 def check_donuts(run, p, report):
     """Shares of the precisions by time, count and FLOPs, as the labels say them; f16 turns to e4m3."""
+    run.equal("on the first screen", p.count("#overview .donut svg"), 3)
     for measure, key in {"time": "ms", "steps": "steps", "FLOPs": "flops"}.items():
         p.click(f"[aria-label='by'] button:text-is('{measure}')")
-        labels = p.tab.eval_on_selector_all(".donut svg", "list => list.map((s) => s.getAttribute('aria-label'))")
+        labels = p.tab.eval_on_selector_all("#donuts svg", "list => list.map((s) => s.getAttribute('aria-label'))")
         for label, engine in zip(labels, report["engines"]):
             whole = sum(s[key] for s in engine["by_precision"])
             parts = [f"{s['name']} {100 * s[key] / whole:.1f} %" for s in engine["by_precision"] if s[key] > 0]
             run.check(all(part in label for part in parts), f"{measure}: {parts} in `{label}`")
-    most = p.texts(".donut text.muted")
+    most = p.texts("#donuts text.muted")
     run.equal("most FLOPs", most, ["f16", "f16", "e4m3"])
 
 
@@ -185,7 +186,9 @@ def check_keys(run, p, report):
     reached, names = set(), p.tab.evaluate("[...document.querySelectorAll('section[id]')].map((s) => s.id)")
     p.tab.focus(".skip")
     shown = ""
-    for _ in range(60):
+    for _ in range(200):
+        if {"graph", "environment"} <= reached:
+            break
         p.tab.keyboard.press("Tab")
         if not shown and p.tab.evaluate("document.activeElement.matches('#skyline [data-tip]')"):
             p.tab.keyboard.press("ArrowRight")

@@ -52,20 +52,21 @@ function drawDonut(node, engine, measure) {
     (d) => `${engine.label}: ${d.data.key}\n${show(d.value)}, ${percent((100 * d.value) / all)}`);
   if (!most) return;
   svg.append('text').attr('class', 'big').attr('text-anchor', 'middle').attr('y', 1).text(percent((100 * most.value) / all, 0));
-  svg.append('text').attr('class', 'muted').attr('text-anchor', 'middle').attr('y', 19).text(most.key);
+  svg.append('text').attr('class', 'muted').attr('text-anchor', 'middle').attr('y', 20).text(most.key);
 }
 
-function donuts(engines) {
-  const row = el('div', { class: 'donuts' });
-  const draw = (measure) => row.replaceChildren(...engines.map((engine, i) => {
+function donutRow(engines, measure, size) {
+  return el('div', { class: `donuts ${size}` }, engines.map((engine, i) => {
     const one = el('div', { class: 'donut', 'data-engine': i });
     drawDonut(one, engine, measure);
     one.append(el('div', { class: 'note' }, engine.label));
     oneTabStop(one);
     return one;
   }));
-  draw('time');
-  return [choice('by', Object.keys(kByMeasure).map((m) => [m, m]), 'time', draw), row];
+}
+function donuts(engines) {
+  const row = el('div', { id: 'donuts' }, donutRow(engines, 'time', ''));
+  return [choice('by', Object.keys(kByMeasure).map((m) => [m, m]), 'time', (measure) => row.replaceChildren(donutRow(engines, measure, ''))), row];
 }
 
 // Every layer in order, a small chart an engine, one scale: what changed, what repeats, what stands out.

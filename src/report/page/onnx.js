@@ -23,7 +23,7 @@ class OnnxExplorer {
       return { summary: plural(hits.length, 'node'), items: hits.map((n) => [onnxLink(n), data.nodes[n].name, data.nodes[n].op]) };
     });
     const types = [...new Set(data.nodes.flatMap((node) => node.outputs.map((t) => dtypeOf(t[1]))))].filter((t) => kPrecisions[t]);
-    this.node = section('graph', 'Graph', 'Data runs downwards. Blocks that repeat are closed: Enter or a double click opens one. The left edge of a node has the colour of the type that it writes.',
+    this.node = section('graph', 'Graph', 'Data runs downwards. Blocks that repeat are closed: Enter or a double click opens one. A node has the colour of the type that it writes.',
       el('div', { class: 'controls' }, this.search.input, key([['Q', 'var(--quantize)'], ['DQ', 'var(--dequantize)'], ...types.map((t) => [t, precisionColour(t)])])),
       this.search.results, layoutNote(data.drawing), el('div', { class: 'graphs alone' }, this.view.node, this.detail));
     this.detail.replaceChildren(el('p', { class: 'muted' }, 'Nothing is selected. Choose a node or a block, or search.'), el('p', { class: 'muted' }, kGraphKeys));

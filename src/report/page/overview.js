@@ -145,7 +145,7 @@ function overview(report) {
   const who = el('p', { class: 'lead' }, `${last.name || 'engine'} · batch ${count(last.summary.batch)} · ${last.environment.device} · ${last.environment.date}`);
   const names = engines.length > 1 ? key(engines.map((e, i) => [`${letter(i)}  ${bareLabel(e, i)}`, engineColour(i)])) : null;
   const chart = report.waterfall.length ? block('Where the speed-up comes from: end to end, ms', fitted(el('div', { id: 'waterfall' }), (node, width) => drawWaterfall(node, report, width))) : null;
-  const side = el('div', { class: 'stack', id: 'findings' }, notFp8(report), slowerList(report));
+  const side = el('div', { class: 'stack', id: 'findings' }, engines.length > 1 ? block('Precision, by time', donutRow(engines, 'time', 'small')) : null, notFp8(report), slowerList(report));
   return el('section', { id: 'overview', 'aria-label': 'Overview' }, el('h1', {}, headline(report)), who, names,
     el('div', { class: 'tiles' }, kTiles.map((t) => tile(t, engines))), chart ? el('div', { class: 'two' }, chart, side) : side);
 }
