@@ -55,6 +55,10 @@ def check_numbers(run, p, report):
         run.check(all(name in names for name, ms in saved.items() if abs(ms) >= least) and all(any(s in n for n in names) for s in shown), f"{leg['cause']}, by category: {saved}")
     for i, leg in enumerate(report["waterfall"]):
         run.check(f"{leg['speed_up']:.2f}×" in p.text("h1") and says(p.texts("#waterfall [data-speed-up]")[i], leg["speed_up"]), f"{leg['cause']}: {leg['speed_up']:.3f}")
+    meet = [a["summary"]["end_to_end"]["low"] <= b["summary"]["end_to_end"]["high"] and b["summary"]["end_to_end"]["low"] <= a["summary"]["end_to_end"]["high"]
+            for a, b in zip(engines, engines[1:])]
+    run.equal("legs within noise are marked", ["(within noise)" in part for part in p.text("h1").split(": ", 1)[1].split(", ")], meet)
+    run.equal("intervals of the whole runs", p.count("#waterfall .whisker"), len(engines))
     for i, engine in enumerate(engines):
         for share in engine["by_category"]:
             shown = p.texts(f"#categories [data-engine='{i}'][data-category='{share['name']}'] .sum")

@@ -83,8 +83,8 @@ class Explorer {
     };
     const view = (of, title, describe, noun, choose) => drawing(at[of]) && new GraphView({ id: of, title, drawing: drawing(at[of]), describe, describeBlock: blockFacts(of, noun), choose,
       chooseBlock: (b) => this.describeBlock(of, b) });
-    return { steps: view('steps', `Engine, ${plural(engine.steps.length, 'step')}`, describeStep, 'step', (s) => { location.hash = stepLink(i, s).slice(1); }),
-      nodes: view('nodes', `ONNX, ${plural(engine.nodes.length, 'node')}`, describeNode, 'node', (n) => { location.hash = nodeLink(i, n).slice(1); }) };
+    return { steps: view('steps', `Engine, ${plural(engine.steps.length, 'step')}`, describeStep, 'step', (s) => visit(stepLink(i, s))),
+      nodes: view('nodes', `ONNX, ${plural(engine.nodes.length, 'node')}`, describeNode, 'node', (n) => visit(nodeLink(i, n))) };
   }
 
   // -- what is selected ---------------------------------------------------------------------------------------------------------------

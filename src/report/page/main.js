@@ -25,12 +25,22 @@ function profilePage(report) {
   return { explorer, sections: [overview(report), whereTheTimeGoes(report, rows), layerSection(report, rows), precisionSection(report), explorer.node, environmentSection(report)] };
 }
 
+// Goes to a step or a node: at once, so that keys that follow find it selected; the event of its hash comes later and changes nothing.
+const visited = { explorer: null, hash: '' };
+function visit(hash) {
+  visited.hash = hash;
+  visited.explorer.follow(hash);
+  location.hash = hash;
+}
+
 function start() {
   const { explorer, sections } = data.kind === 'onnx' ? onnxPage() : profilePage(data.report);
   document.getElementById('main').replaceChildren(...sections);
   bar(sections, 'octet');
+  visited.explorer = explorer;
   const follow = () => {
-    if (!explorer.follow(location.hash)) return;
+    if (location.hash === visited.hash || !explorer.follow(location.hash)) return;
+    visited.hash = location.hash;
     const box = explorer.node.getBoundingClientRect();
     if (box.top > innerHeight * 0.5 || box.bottom < innerHeight * 0.5) explorer.node.scrollIntoView();
   };

@@ -13,7 +13,7 @@ class OnnxExplorer {
       node.inputs.forEach(([name]) => { if (name) this.readers.set(name, [...(this.readers.get(name) || []), n]); });
     });
     const describe = (n) => this.describe(n), blocks = data.drawing.blocks;
-    this.view = new GraphView({ id: 'nodes', title: `ONNX, ${plural(data.nodes.length, 'node')}`, drawing: data.drawing, describe, choose: (n) => { location.hash = onnxLink(n).slice(1); },
+    this.view = new GraphView({ id: 'nodes', title: `ONNX, ${plural(data.nodes.length, 'node')}`, drawing: data.drawing, describe, choose: (n) => visit(onnxLink(n)),
       describeBlock: (b, list) => ({ text: shortBlock(blocks[b].name), small: `${plural(list.length, 'node')}, ${count(list.filter((n) => nodeKind(data.nodes[n].op)).length)} of them Q or DQ`,
         tip: `${blocks[b].name}\n${plural(list.length, 'node')}` }),
       chooseBlock: (b) => this.showBlock(b) });

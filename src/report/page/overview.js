@@ -1,5 +1,11 @@
 // The first screen: the answer in a sentence, tiles, the waterfall, what is slower in FP8, what is not in FP8.
 
+// The 95 % intervals of the two medians meet: the runs do not tell which engine is faster.
+function withinNoise({ engines }, leg) {
+  const a = engines[leg.from].summary.end_to_end, b = engines[leg.to].summary.end_to_end;
+  return a.low <= b.high && b.low <= a.high;
+}
+
 function headline(report) {
   const { engines, waterfall } = report;
   const last = engines[engines.length - 1];
@@ -8,7 +14,7 @@ function headline(report) {
     return `${ms(s.end_to_end.median)} for a batch of ${count(s.batch)}: ${digits(s.items_per_second)} items/s`;
   }
   const from = waterfall[0].from_ms, to = waterfall[waterfall.length - 1].to_ms;
-  const legs = waterfall.map((leg) => `${times(leg.speed_up)} by ${leg.cause}`);
+  const legs = waterfall.map((leg) => `${times(leg.speed_up)} by ${leg.cause}${withinNoise(report, leg) ? ' (within noise)' : ''}`);
   const whole = from >= to ? `${times(from / to)} as fast as` : `${times(to / from)} as slow as`;
   return `${last.label} is ${whole} ${engines[0].label}${legs.length > 1 ? `: ${legs.join(', ')}` : ` (${waterfall[0].cause})`}`;
 }
@@ -43,28 +49,38 @@ function attentionAsOne(parts) {
   return both.length < 2 ? parts : [...parts.filter((p) => !is(p)), { category: 'attention, fused', ms: sum(both, (p) => p.ms) }];
 }
 
+function totalRow({ engines }, engine) {
+  const { median, high } = engines[engine].summary.end_to_end;
+  return { kind: 'total', engine, label: engines[engine].label, from: 0, to: median, high };
+}
+
 // Rows of the waterfall: totals of the engines; between two of them the whole leg, and what each category saved of it.
 function waterfallRows(report) {
   const rows = [];
   report.waterfall.forEach((leg, i) => {
-    if (i === 0) rows.push({ kind: 'total', engine: leg.from, label: report.engines[leg.from].label, from: 0, to: leg.from_ms });
-    rows.push({ kind: 'leg', leg: i, label: `by ${leg.cause}`, cause: leg.cause, from: leg.from_ms, to: leg.to_ms, saved: leg.from_ms - leg.to_ms, speedUp: leg.speed_up });
+    if (i === 0) rows.push(totalRow(report, leg.from));
+    rows.push({ kind: 'leg', leg: i, label: `by ${leg.cause}`, cause: leg.cause, from: leg.from_ms, to: leg.to_ms, saved: leg.from_ms - leg.to_ms, speedUp: leg.speed_up, noise: withinNoise(report, leg) });
     let at = leg.from_ms;
     const least = 0.01 * report.waterfall[0].from_ms;
     const all = attentionAsOne(leg.parts), shown = all.filter((p) => Math.abs(p.ms) >= least).sort((a, b) => b.ms - a.ms);
     const rest = sum(all, (p) => p.ms) - sum(shown, (p) => p.ms) + leg.unattributed_ms;
     const parts = [...shown.map((p) => [p.category, p.ms]), ['the rest', rest]];
     for (const [label, saved] of parts) rows.push({ kind: 'part', label, cause: leg.cause, from: at, to: (at -= saved), saved });
-    rows.push({ kind: 'total', engine: leg.to, label: report.engines[leg.to].label, from: 0, to: leg.to_ms });
+    rows.push(totalRow(report, leg.to));
   });
   return rows;
 }
 const causeColour = (cause) => (cause === 'fusion' ? 'var(--attention)' : cause.includes('precision') ? 'var(--e4m3)' : 'var(--gemm)');
 const kRow = { total: { y: 2, height: 22, indent: 0 }, leg: { y: 4, height: 18, indent: 0 }, part: { y: 8, height: 10, indent: 14 } };
 
+// The interval of each row's median, across the end of its bar.
+function whiskers(rows, x, of) {
+  rows.append('path').attr('class', 'whisker').attr('d', (d) => { const { low, high } = of(d); return `M${x(low)},8v10m0,-5H${x(high)}m0,-5v10`; });
+}
+
 function drawWaterfall(node, report, width) {
   const rows = waterfallRows(report), high = 26, left = Math.min(170, width * 0.34), right = 128, top = 2;
-  const x = d3.scaleLinear().domain([0, d3.max(rows, (r) => Math.max(r.from, r.to)) || 1]).range([left, width - right]);
+  const x = d3.scaleLinear().domain([0, d3.max(rows, (r) => Math.max(r.from, r.to, r.high || 0)) || 1]).range([left, width - right]);
   const height = top + rows.length * high + 26;
   const svg = svgIn(node, `Speed-up waterfall, milliseconds from zero. ${headline(report)}`).attr('viewBox', `0 0 ${width} ${height}`).attr('height', height);
   axis(svg, x, top, height - 22, 'ms', width);
@@ -76,10 +92,11 @@ function drawWaterfall(node, report, width) {
     .style('fill-opacity', (d) => (d.kind === 'part' ? 0.6 : 1));
   row.filter((d, i) => i + 1 < rows.length && d.kind !== 'leg').append('path').attr('class', 'axis')  // carries the level to the next rows
     .attr('d', (d, i, all) => `M${x(d.to)},${kRow[d.kind].y + kRow[d.kind].height}V${high + 5}`);
-  row.append('text').attr('class', (d) => (d.kind === 'part' ? 'muted' : 'strong')).attr('x', (d) => x(Math.max(d.from, d.to)) + 7).attr('y', 17)
+  row.append('text').attr('class', (d) => (d.kind === 'part' ? 'muted' : 'strong')).attr('x', (d) => x(Math.max(d.from, d.to, d.high || 0)) + 7).attr('y', 17)
     .attr('data-total', (d) => (d.kind === 'total' ? '' : null)).text((d) => (d.kind === 'total' ? ms(d.to) : `${signed(-d.saved)} ms`))
-    .filter((d) => d.kind === 'leg').append('tspan').attr('dx', 8).attr('data-speed-up', '').text((d) => times(d.speedUp));
-  withTip(row, (d) => (d.kind === 'total' ? `${d.label}: ${ms(d.to)} end to end` : `${d.label}: ${signed(-d.saved)} ms${d.kind === 'part' ? ` by ${d.cause}, as the sums of the steps tell` : ''}`));
+    .filter((d) => d.kind === 'leg').append('tspan').attr('dx', 8).attr('data-speed-up', '').text((d) => times(d.speedUp) + (d.noise ? ' ?' : ''));
+  whiskers(row.filter((d) => d.kind === 'total'), x, (d) => report.engines[d.engine].summary.end_to_end);
+  withTip(row, (d) => (d.kind === 'total' ? `${d.label}: ${interval(report.engines[d.engine].summary.end_to_end)} end to end` : `${d.label}: ${signed(-d.saved)} ms${d.noise ? ': within noise, the intervals of the two meet' : ''}${d.kind === 'part' ? ` by ${d.cause}, as the sums of the steps tell` : ''}`));
 }
 
 // A horizontal scale from zero: grid lines, ticks and the unit.
@@ -118,7 +135,7 @@ function slowerList(report) {
     const list = roles.length ? el('ul', { class: 'findings' }, roles.map((r) => slowerItem(report, r))) : el('p', { class: 'none' }, 'No layer, beyond noise.');
     const note = within ? el('p', { class: 'note' }, `${plural(within, 'layer')} slower within noise.`) : null, attributes = { class: 'block', 'data-slower': `${leg.from} ${leg.to}` };
     if (i === 0) return el('div', attributes, el('h3', {}, title), list, note);
-    return el('details', attributes, el('summary', {}, el('h3', {}, title), el('span', { class: 'muted' }, `${plural(sum(roles, (r) => r.list.length), 'layer')}, +${digits(sum(roles, (r) => r.delta))} ms`)), list, note);
+    return el('details', attributes, el('summary', {}, el('h3', {}, title), el('span', { class: 'muted' }, roles.length ? `${plural(sum(roles, (r) => r.list.length), 'layer')}, +${digits(sum(roles, (r) => r.delta))} ms` : 'none, beyond noise')), list, note);
   });
 }
 

@@ -9,7 +9,7 @@ class Search {
     this.results = el('ul', { class: 'results', hidden: true, id: 'results', 'aria-label': 'Found' });
     this.input = el('input', { type: 'search', id: 'graph-search', placeholder: label, 'aria-label': label, oninput: () => this.again(), onkeydown: (e) => {
       const first = this.results.querySelector('a');
-      if (e.key === 'Enter' && first) location.hash = first.hash;
+      if (e.key === 'Enter' && first) visit(first.hash);
     } });
   }
 
