@@ -12,7 +12,6 @@ namespace octet::report {
 namespace {
 
 constexpr float kPixels = 72;  // to an inch: dot's unit of lengths
-constexpr std::string_view kFix = "Debian has it as `apt-get install graphviz`";
 
 std::string dot_name(int32_t item) { return item == kIn ? "in" : item == kOut ? "out" : fmt::format("n{}", item); }
 
@@ -98,7 +97,7 @@ std::vector<Pattern> by_dot(std::span<const DotGraph> graphs) {
   const ProcessLimits limits;
   const std::vector<std::string> command{"dot", "-Tplain"};
   const ProcessResult result = run_process(command, text, limits);
-  if (result.end == End::kNotFound) fail(Code::kIo, "graphviz's `dot` is not installed");
+  if (result.end == End::kNotFound) fail(Code::kIo, "graphviz's `dot` is not installed (Debian: `apt-get install graphviz`)");
   if (result.end == End::kTimedOut)
     fail(Code::kIo, "graphviz's `dot` did not finish {} graphs in {} s", graphs.size(), limits.time.count() / 1000);
   if (!result.ok()) fail(Code::kIo, "graphviz's `dot` failed ({}): {}", result.code, printable(result.err));
@@ -136,7 +135,7 @@ Layout lay_out(std::span<const DotGraph> graphs) {
   } catch (const Error& error) {
     if (error.code() != Code::kIo) throw;
     Layout plain{{}, fmt::format("{}: the graphs are laid out plainly", error.message())};
-    log(Level::kWarning, "{}; {}", plain.note, kFix);
+    log(Level::kWarning, "{}", plain.note);
     for (const DotGraph& graph : graphs) plain.patterns.push_back(lay_out_layered(graph));
     return plain;
   }

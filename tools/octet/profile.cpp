@@ -83,11 +83,10 @@ int profile_files(Options& o) {
   if (o.json == "-") print_out(profile::to_json(report));
   else print_out(profile_text(report, o.top));
   const auto write = [](const std::string& path, const std::string& text) {
-    if (path.empty() || path == "-") return;
     write_text(path, text);
     say("wrote {}", path);
   };
-  if (!o.json.empty()) write(o.json, profile::to_json(report));
+  if (!o.json.empty() && o.json != "-") write(o.json, profile::to_json(report));
   if (!o.html.empty()) write(o.html, report::profile_html(report));
   if (!o.trace.empty()) write(o.trace, profile::to_trace(report, times));
   return 0;
