@@ -85,7 +85,9 @@ class GraphView {
 
   // -- selection --------------------------------------------------------------------------------------------------------------------
   choose(d) {
-    if (d.block !== undefined) this.selected = d.key, this.mark(), this.options.chooseBlock(d.block);
+    // At once: a key that follows finds it, before the page hears of its new hash.
+    this.selected = d.key, this.mark();
+    if (d.block !== undefined) this.options.chooseBlock(d.block);
     else this.options.choose(d.node);
   }
 
