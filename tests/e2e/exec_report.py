@@ -43,6 +43,10 @@ def twelve_flags(run):
     for name, key in (("Latency", "latencyMs"), ("GPU Compute Time", "computeMs"), ("H2D Latency", "h2dMs"), ("D2H Latency", "d2hMs"), ("Wall Latency", "wallMs")):
         expected = times_line(name, np.array([r[key] for r in rows]), (50, 90, 99.5))
         run.check(expected in lines, f"recomputed: {expected[:110]}")
+    enqueue = np.median([r["endEnqMs"] - r["startEnqMs"] for r in rows])
+    printed = float(re.search(r"Enqueue Time: .* median = ([\d.e-]+) ms", out)[1])
+    run.check(0 < printed < rows[0]["computeMs"] and abs(printed - enqueue) < 1e-4 * printed, f"enqueue time: what passes until the first step, {printed} ms")
+    run.check("On the CPU nothing is transferred" in out and not any(r["h2dMs"] or r["d2hMs"] for r in rows), "no transfers on the CPU, and a note says so")
     wall = (max(r["endD2hMs"] for r in rows) - rows[0]["startH2dMs"]) / 1000
     run.check(f"Throughput: {len(rows) / wall:.6g} qps" in lines, f"throughput {len(rows) / wall:.6g}")
     run.check(f"Items per second: {3 * len(rows) / wall:.6g} (batch 3)" in lines, "items a second")
