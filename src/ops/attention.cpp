@@ -14,6 +14,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kInputs = 4;
+constexpr int64_t kMaxScores = int64_t{1} << 28;  // of the reference: 2 GiB
 
 // One of q, k and v as [B, heads, rows, size].
 struct Heads {
@@ -62,6 +63,13 @@ Dims head_strides(const HostTensor& tensor, int64_t heads) {
   Dims strides = ops::strides_of(tensor.dims());
   if (tensor.rank() == 4) return strides;
   return {strides[0], tensor.dims()[2] / heads, strides[1], 1};
+}
+
+// The product, or kMaxScores + 1 where it is larger.
+int64_t count_of(const Dims& dims) {
+  int64_t count = 1;
+  for (const int64_t dim : dims) count = dim > kMaxScores || (dim > 0 && count > kMaxScores / dim) ? kMaxScores + 1 : count * dim;
+  return std::find(dims.begin(), dims.end(), 0) != dims.end() ? 0 : count;
 }
 
 // What is added to the scores [B, heads, S, T].
@@ -137,6 +145,8 @@ std::vector<HostTensor> Attention::reference(std::span<const HostTensor* const> 
   const Heads of_q = *split(to_shape(q.dims()), q_num_heads), of_v = *split(to_shape(v.dims()), kv_num_heads);
   const int64_t size = of_q.size.value, width = of_v.size.value, group = of_q.heads.value / of_v.heads.value;
   const Dims scores{of_q.batch.value, of_q.heads.value, of_q.rows.value, of_v.rows.value};
+  if (count_of(scores) > kMaxScores)
+    fail(Code::kUnsupported, "the plain interpreter makes no more than {} scores of an Attention", kMaxScores);
   const auto bias = bias_of(ops::optional_input(in, 3), is_causal != 0, scores);
   const Dims qs = head_strides(q, scores[1]), ks = head_strides(k, of_v.heads.value), vs = head_strides(v, of_v.heads.value),
              ys = head_strides(out[0], scores[1]);

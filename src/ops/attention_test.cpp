@@ -81,6 +81,11 @@ std::string graph(const std::string& q, const std::string& kv, const std::string
          " %y = Attention(%q, %k, %v" + (mask.empty() ? "" : ", %m") + ") " + more + " output %y";
 }
 
+TEST(Attention, more_scores_than_fit_are_refused) {
+  const auto x = HostTensor(DType::f16, {1, 1, 1 << 15, 1});
+  EXPECT_EQ(code_of([&] { run(Attention{}, {x, x, x}); }), Code::kUnsupported);
+}
+
 TEST(AttentionRules, types_and_shapes) {
   EXPECT_EQ(type_of(graph("f16[batch,4,7,8]", "f16[batch,4,9,8]", "", "bool[batch,1,7,9]"), 23), "f16[batch,4,7,8]");
   EXPECT_EQ(type_of(graph("f16[batch,7,32]", "f16[batch,9,16]", "{q_num_heads=4, kv_num_heads=2}"), 23), "f16[batch,7,32]");

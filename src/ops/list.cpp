@@ -25,6 +25,7 @@
 #include "ops/reduce.h"
 #include "ops/reshape.h"
 #include "ops/resize.h"
+#include "ops/scatter.h"
 #include "ops/shape.h"
 #include "ops/slice.h"
 #include "ops/softmax.h"
@@ -49,8 +50,8 @@ const auto& ops_by_name() {
             ConvTranspose, CumSum, DequantizeLinear, Div, Equal, Erf, Exp, Expand, Flatten, Gather, GatherElements, GatherND, Gelu, Gemm,
             Greater, GreaterOrEqual, Identity, IsNaN, LayerNormalization, Less, LessOrEqual, LpNormalization, MatMul, Max, Min, Mul, Neg,
             Not, Or, Pad, Pow, QuantizeLinear, QuickGelu, RangeOp, Reciprocal, ReduceL2, ReduceMax, ReduceMean, ReduceMin, ReduceProd,
-            ReduceSum, Relu, Reshape, Resize, ShapeOp, Sigmoid, SizeOp, Slice, Softmax, Split, Sqrt, Squeeze, Sub, Tanh, Tile, Transpose,
-            Trilu, Unsqueeze, Where>();
+            ReduceSum, Relu, Reshape, Resize, ScatterND, ShapeOp, Sigmoid, SizeOp, Slice, Softmax, Split, Sqrt, Squeeze, Sub, Tanh, Tile,
+            Transpose, Trilu, Unsqueeze, Where>();
   return all;
 }
 

@@ -1,4 +1,5 @@
 // Attention, as writers from opset 23 on put it, becomes the products and the softmax that lowering fuses, Q/DQ around them or not.
+#include <algorithm>
 #include <limits>
 
 #include "ops/arithmetic.h"
@@ -14,6 +15,7 @@
 namespace octet::passes {
 namespace {
 
+constexpr int64_t kLargestMask = int64_t{1} << 26;  // elements: 8192 tokens
 constexpr double kHidden = -std::numeric_limits<double>::infinity();
 
 // Adds nodes that stand for one Attention.
@@ -94,6 +96,7 @@ std::string obstacle(const Graph& graph, const Node& node) {
   if (q.size() == 3 ? op->q_num_heads != op->kv_num_heads : q[1] != k[1]) return "several heads share keys";
   const size_t rows = q.size() - 2;
   if (!q.back().is_static() || (op->is_causal != 0 && (!q[rows].is_static() || !k[rows].is_static()))) return "its size is not known";
+  if (op->is_causal != 0 && q[rows].value > kLargestMask / std::max<int64_t>(k[rows].value, 1)) return "its causal mask is too large";
   const Shape* mask = node.inputs.size() > 3 && node.inputs[3] != kNone ? &graph.value(node.inputs[3]).type->shape : nullptr;
   if (mask && (mask->empty() || (mask->back() != Dim(1) && mask->back() != k[rows]))) return "its mask is shorter than its keys";
   return {};

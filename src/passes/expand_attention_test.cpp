@@ -89,6 +89,8 @@ TEST(ExpandAttention, LeavesWhatTheStepsDoNotDo) {
     ASSERT_EQ(notes.size(), 1u);
     EXPECT_NE(notes[0].find("capped"), std::string::npos);
   }
+  Graph large = graph_of("input %q: f32[batch,1,100000,8] %a = Attention(%q, %q, %q) {is_causal=1} %y = Neg(%a) output %y");
+  EXPECT_EQ(run(large), 0);
   Graph grouped = graph_of("input %q: f32[batch,4,3,8] input %k: f32[batch,2,3,8] %a = Attention(%q, %k, %k) %y = Neg(%a) output %y");
   EXPECT_EQ(run(grouped), 0);
   Graph shorter =

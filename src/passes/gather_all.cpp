@@ -25,10 +25,20 @@ struct Linear {
 
 const Shape& shape_of(const Graph& graph, ValueId value) { return graph.value(value).type->shape; }
 
+// Larger numbers are not followed, so that products of two do not overflow.
+constexpr int64_t kLargest = int64_t{1} << 31;
+
+bool is_small(int64_t value) { return value >= -kLargest && value <= kLargest; }
+std::optional<Linear> small(Linear form) {
+  return is_small(form.offset) && std::all_of(form.steps.begin(), form.steps.end(), is_small) ? std::optional(std::move(form))
+                                                                                              : std::nullopt;
+}
+
 // A constant whose elements are such a form.
 std::optional<Linear> of_constant(const HostTensor& tensor) {
   if (!is_integer(tensor.dtype()) || tensor.count() == 0) return std::nullopt;
   const std::vector<int64_t> strides = ops::strides_of(tensor.dims()), values = ops::integers(tensor);
+  if (!std::all_of(values.begin(), values.end(), is_small)) return std::nullopt;
   Linear form{values[0], std::vector<int64_t>(tensor.dims().size())};
   for (size_t axis = 0; axis < form.steps.size(); ++axis)
     if (tensor.dims()[axis] > 1) form.steps[axis] = values[static_cast<size_t>(strides[axis])] - values[0];
@@ -89,11 +99,11 @@ std::optional<Linear> of_node(const Graph& graph, const Node& node, int depth) {
     if (varies(*b)) std::swap(a, b);
     a->offset *= b->offset;
     for (int64_t& step : a->steps) step *= b->offset;
-    return a;
+    return small(*a);
   }
   a->offset += b->offset;
   for (size_t i = 0; i < rank; ++i) a->steps[i] += b->steps[i];
-  return a;
+  return small(*a);
 }
 
 std::optional<Linear> linear_of(const Graph& graph, ValueId value, int depth) {
@@ -116,8 +126,7 @@ std::optional<Linear> flat_index(const Graph& graph, const Node& node, const Sha
     if (!part || shape_of(graph, concat->inputs[axis]).back() != Dim(1)) return std::nullopt;
     sum.offset += part->offset * stride;
     for (size_t i = 0; i + 1 < rank; ++i) sum.steps[i] += part->steps[i] * stride;
-    if (axis > 0 && !data[axis].is_static()) return std::nullopt;
-    stride *= data[axis].value;
+    if (!small(sum) || (axis > 0 && (!data[axis].is_static() || !is_small(stride *= data[axis].value)))) return std::nullopt;
   }
   return sum;
 }

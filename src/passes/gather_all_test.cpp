@@ -74,7 +74,9 @@ TEST(GatherAll, LeavesOtherIndices) {
   expect(0, by_number(more + "%row = Mul(%b, %four) %i = Add(%row, %back)"));
   expect(0, by_number(more + "%row = Mul(%b, %four) %i = Add(%row, %some)"));
   expect(0, by_number(more + "%row = Mul(%b, %four) %i = Add(%row, %next)"));
-  expect(0, by_number("%i = Add(%b, %t)"));     // rows overlap
+  expect(0, by_number("%i = Add(%b, %t)"));  // rows overlap
+  expect(0, by_number(
+                "const %huge: i64[] = {9223372036854775807} %row = Mul(%b, %huge) %zero_row = Mul(%row, %zero) %i = Add(%zero_row, %t)"));
   expect(0, by_number("%i = Mul(%b, %four)"));  // the first of each item
 }
 

@@ -10,6 +10,7 @@ from collections import Counter
 import numpy as np
 import onnx
 from common import BOUND, ROOT, cosines, load_json, running, session
+from fp8_is_real import divide
 
 LAYER = ["norm", "gemm", "attention", "gemm", "norm", "gemm", "gemm"]
 POST_NORM = ["gemm", "attention", "gemm", "norm", "gemm", "gemm", "norm"]
@@ -77,6 +78,40 @@ def judge(run, path, rng):
     run.at_least(f"{path.stem}: least cosine of a row to onnxruntime", cosines(mine, truth)[seen].min(), BOUND["fp32" if precision == "f32" else "fp16"])
 
 
+def forced(run, path, given, label):
+    """Codes of every step beside the exact reference's."""
+    flags = [f for name, array in given.items() for f in ("--input", f"{name}={run.scratch}/{name}.npy")]
+    for name, array in given.items():
+        np.save(run.scratch / f"{name}.npy", array)
+    (told,) = load_json(run.octet("compare", path, "--teacher-forced", "--json", "--quiet", *flags, code=None).stdout)["forced"]
+    run.equal(f"{label}: values of {len(told['steps'])} steps beyond their bound", sum(s["unexplained"] for s in told["steps"]), 0)
+
+
+def in_fp8(run, path, rng):
+    """`octet quantize` of such a file: FP8 products and attention; then scales so small that each site clips, which cannot be left out."""
+    model = onnx.load(path)
+    given, flags = inputs_of(model, rng), []
+    for name in given:
+        np.save(run.scratch / f"calib_{name}.npy", np.concatenate([inputs_of(model, rng)[name] for _ in range(8)]))
+        flags += ["--calib-input", f"{name}={run.scratch}/calib_{name}.npy"]
+    out = run.scratch / f"{path.stem}-fp8.onnx"
+    run.octet("quantize", path, *flags, "-o", out, "--quiet")
+    products = [s[3].split(":")[1] for s in run.steps(f"--onnx={out}") if s[1] in ("gemm", "attention")]
+    run.check(len(products) >= 5 * LAYERS and all(p.startswith("e4m3") for p in products), f"{path.stem} in FP8: {len(products)} products and attentions")
+    clipped = onnx.load(out)
+    run.check(divide(clipped, ".*", 16) >= 8 * LAYERS, f"{path.stem} in FP8: every scale / 16")
+    onnx.save(clipped, run.scratch / "clipped.onnx")
+    seen = given["attention_mask"] > 0 if "attention_mask" in given else ...
+    truths, distance = [], 0
+    for file, label in ((out, "FP8"), (run.scratch / "clipped.onnx", "FP8 clipped")):
+        forced(run, file, given, f"{path.stem}, {label}")
+        truths.append(session(file).run(None, given)[0].astype(np.float32))
+        distance = 1 - cosines(outputs(run, file, given), truths[-1])[seen].mean()
+        run.at_most(f"{path.stem}, {label}: 1 - mean cosine to onnxruntime on the same file", distance, 1 - BOUND["fp8"])
+    left_out = 1 - cosines(*truths)[seen].mean()  # how far an engine without the quantizers would be; random weights give no more
+    run.check(distance < left_out / 10, f"{path.stem}: a tenth of what leaving the quantizers out costs, {left_out:.4f}")
+
+
 if __name__ == "__main__":
     with running(__doc__) as run:
         folder = run.files
@@ -89,6 +124,8 @@ if __name__ == "__main__":
         files = sorted(folder.glob("*.onnx"))
         for path in files:
             judge(run, path, np.random.default_rng(seed))
+        for path in [f for f in files if f.stem.split("-", 1)[1] in ("dynamo-f32-sdpa-24", "script-f32-eager-17")]:
+            in_fp8(run, path, np.random.default_rng(seed))
         if run.files is None:
             ways = Counter(tuple(f.stem.split("-")[:2]) for f in files)
             run.equal("models and exporters", set(ways), {(m, e) for m in STEPS for e in ("script", "dynamo")})

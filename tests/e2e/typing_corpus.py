@@ -329,9 +329,16 @@ def attentions():
     yield "Attention of 4 heads and 3", m, m.Attention(q, k, k), "f16"
 
 
+def scatters():
+    """Updates of rows, of several types."""
+    for data, updates in (*((kind, kind) for kind in (*FLOATS, "i32", "i64", "bool")), ("f16", "f32"), ("f32", "f16")):
+        m = Model()
+        yield f"ScatterND of {updates} into {data}", m, m.ScatterND(m.input(data, 4, 16), m.const("i64", 2, 1, 1), m.input(updates, 1, 16)), data
+
+
 def corpus():
     """{name: ModelProto}"""
-    families = (elementwise, operators, casts, scales, zero_points, opsets, placements, empties, attentions)
+    families = (elementwise, operators, casts, scales, zero_points, opsets, placements, empties, attentions, scatters)
     return {name: model.proto(output, kind) for family in families for name, model, output, kind in family()}
 
 
