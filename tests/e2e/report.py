@@ -122,7 +122,7 @@ def check_findings(run, p, report):
         cells = p.texts(f"[data-matrix='{i}'] td[data-pair]")
         run.equal(f"precision transitions of {engine['label']}", len(cells), len(engine["transitions"]))
         for t in engine["transitions"]:
-            cell = p.text(f"[data-matrix='{i}'] td[data-pair='{t['from']} {t['to']}']").split("\n")
+            cell = p.tab.eval_on_selector(f"[data-matrix='{i}'] td[data-pair='{t['from']} {t['to']}']", "td => [...td.childNodes].map((n) => n.textContent)")
             run.check(says(cell[0], t["edges"]) and says(cell[1], t["bytes"]), f"{t['from']} to {t['to']}: {cell}")
     gaps = p.texts("#gap [data-gap]")
     run.check(all(says(t, e["summary"]["sum_of_steps"]["median"]) for t, e in zip(gaps, report["engines"])), f"sums of the steps: {gaps}")
@@ -332,12 +332,13 @@ def check_vit_l_14(run, opened):
     saved.write_text(text)
     run.octet("profile", saved, "--html", page, "--quiet")
     run.at_most("size, MB", page.stat().st_size / 1e6, 5)
-    ready = []
-    while len(ready) < 5 and min(ready, default=9e9) > 1500:  # other work on the machine disturbs single ones
+    loads = []
+    for _ in range(3):
         p = Page(opened, page)
-        ready.append(p.ready_ms())
+        loads.append((round(p.cpu_ms), round(p.ready_ms())))
         p.close()
-    run.at_most(f"ready after, ms ({[round(ms) for ms in ready]})", min(ready), 1500)
+    # On an idle machine the wall time is less: several processes share the work. On a busy one only the CPU time means anything.
+    run.at_most(f"CPU time of the browser until the page is ready, ms (CPU, wall: {loads})", min(cpu for cpu, _ in loads), 1500)
     check_page(run, opened, page, json.loads(text))
 
 
