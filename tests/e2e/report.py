@@ -46,13 +46,20 @@ def check_numbers(run, p, report):
     totals = p.texts("#waterfall [data-total]")
     run.check(len(totals) == 3 and all(says(t, e["summary"]["end_to_end"]["median"]) for t, e in zip(totals, engines)), f"waterfall: {totals}")
     run.equal("its legs", p.tab.eval_on_selector_all("#waterfall [data-cause]", "list => list.map((g) => g.dataset.cause)"), ["fusion", "precision"])
-    least, names = 0.01 * report["waterfall"][0]["from_ms"], p.texts("#waterfall text")
-    for leg in report["waterfall"]:
+    rows = p.tab.eval_on_selector_all("#waterfall g[data-kind]", "list => list.map((g) => [g.dataset.kind, g.querySelectorAll('text')[0].textContent, g.querySelectorAll('text')[1].textContent])")
+    shown, least = [], 0.01 * report["waterfall"][0]["from_ms"]
+    for kind, name, text in rows:  # the parts below each leg
+        if kind == "leg":
+            shown.append({})
+        elif kind == "part":
+            shown[-1][name] = text
+    for leg, texts in zip(report["waterfall"], shown):
         saved = {c["category"]: c["ms"] for c in leg["parts"]}
         if leg["cause"] == "fusion":  # one gain: what unfused attention took less what the fused one takes
             saved["attention, fused"] = saved.pop("attention") + saved.pop("unfused attention")
-        shown = [f"{abs(ms):.3f}"[:4] for ms in saved.values() if abs(ms) >= least]
-        run.check(all(name in names for name, ms in saved.items() if abs(ms) >= least) and all(any(s in n for n in names) for s in shown), f"{leg['cause']}, by category: {saved}")
+        large = {name: ms for name, ms in saved.items() if abs(ms) >= least}
+        large["the rest"] = leg["from_ms"] - leg["to_ms"] - sum(large.values())
+        run.check(texts.keys() == large.keys() and all(says(texts[name], -ms) for name, ms in large.items()), f"{leg['cause']}, by category: {texts}")
     for i, leg in enumerate(report["waterfall"]):
         run.check(f"{leg['speed_up']:.2f}×" in p.text("h1") and says(p.texts("#waterfall [data-speed-up]")[i], leg["speed_up"]), f"{leg['cause']}: {leg['speed_up']:.3f}")
     meet = [a["summary"]["end_to_end"]["low"] <= b["summary"]["end_to_end"]["high"] and b["summary"]["end_to_end"]["low"] <= a["summary"]["end_to_end"]["high"]
