@@ -19,6 +19,22 @@ def browser():
         opened.close()
 
 
+def cpu_ms():
+    """CPU time that the processes below this one have taken: the browser's. Other work on the machine does not add to it."""
+    parents, times = {}, {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            with open(f"/proc/{pid}/stat") as stat:
+                fields = stat.read().rsplit(")", 1)[1].split()
+            parents[int(pid)], times[int(pid)] = int(fields[1]), int(fields[11]) + int(fields[12])
+
+    def ours(pid):
+        while pid in parents and pid != os.getpid():
+            pid = parents[pid]
+        return pid == os.getpid()
+    return 1000 * sum(time for pid, time in times.items() if pid != os.getpid() and ours(pid)) / os.sysconf("SC_CLK_TCK")
+
+
 class Page:
     """A report in a tab of its own. `errors`: what went to the console or was thrown; `requests`: what it asked for beside itself."""
 
@@ -30,15 +46,17 @@ class Page:
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
         self.tab.on("console", lambda message: self.errors.append(message.text) if message.type in ("error", "warning") else None)
         self.tab.on("request", lambda request: self.requests.append(request.url) if request.url.split("#")[0] != file.as_uri() else None)
+        before = cpu_ms()
         self.tab.goto(file.as_uri() + fragment)
         self.tab.wait_for_selector(":root[data-ready]", state="attached")
+        self.cpu_ms = cpu_ms() - before  # of all the browser's processes, until it was ready
 
     def ready_ms(self):
         """From the start of the navigation to the page's own mark."""
         return self.tab.evaluate("performance.getEntriesByName('octet-ready')[0].startTime")
 
     def text(self, selector):
-        return self.tab.inner_text(selector)
+        return self.tab.text_content(selector)
 
     def texts(self, selector):
         return self.tab.eval_on_selector_all(selector, "list => list.map((node) => node.textContent)")

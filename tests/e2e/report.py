@@ -46,13 +46,20 @@ def check_numbers(run, p, report):
     totals = p.texts("#waterfall [data-total]")
     run.check(len(totals) == 3 and all(says(t, e["summary"]["end_to_end"]["median"]) for t, e in zip(totals, engines)), f"waterfall: {totals}")
     run.equal("its legs", p.tab.eval_on_selector_all("#waterfall [data-cause]", "list => list.map((g) => g.dataset.cause)"), ["fusion", "precision"])
-    least, names = 0.01 * report["waterfall"][0]["from_ms"], p.texts("#waterfall text")
-    for leg in report["waterfall"]:
+    rows = p.tab.eval_on_selector_all("#waterfall g[data-kind]", "list => list.map((g) => [g.dataset.kind, g.querySelectorAll('text')[0].textContent, g.querySelectorAll('text')[1].textContent])")
+    shown, least = [], 0.01 * report["waterfall"][0]["from_ms"]
+    for kind, name, text in rows:  # the parts below each leg
+        if kind == "leg":
+            shown.append({})
+        elif kind == "part":
+            shown[-1][name] = text
+    for leg, texts in zip(report["waterfall"], shown):
         saved = {c["category"]: c["ms"] for c in leg["parts"]}
         if leg["cause"] == "fusion":  # one gain: what unfused attention took less what the fused one takes
             saved["attention, fused"] = saved.pop("attention") + saved.pop("unfused attention")
-        shown = [f"{abs(ms):.3f}"[:4] for ms in saved.values() if abs(ms) >= least]
-        run.check(all(name in names for name, ms in saved.items() if abs(ms) >= least) and all(any(s in n for n in names) for s in shown), f"{leg['cause']}, by category: {saved}")
+        large = {name: ms for name, ms in saved.items() if abs(ms) >= least}
+        large["the rest"] = leg["from_ms"] - leg["to_ms"] - sum(large.values())
+        run.check(texts.keys() == large.keys() and all(says(texts[name], -ms) for name, ms in large.items()), f"{leg['cause']}, by category: {texts}")
     for i, leg in enumerate(report["waterfall"]):
         run.check(f"{leg['speed_up']:.2f}×" in p.text("h1") and says(p.texts("#waterfall [data-speed-up]")[i], leg["speed_up"]), f"{leg['cause']}: {leg['speed_up']:.3f}")
     meet = [a["summary"]["end_to_end"]["low"] <= b["summary"]["end_to_end"]["high"] and b["summary"]["end_to_end"]["low"] <= a["summary"]["end_to_end"]["high"]
@@ -122,7 +129,7 @@ def check_findings(run, p, report):
         cells = p.texts(f"[data-matrix='{i}'] td[data-pair]")
         run.equal(f"precision transitions of {engine['label']}", len(cells), len(engine["transitions"]))
         for t in engine["transitions"]:
-            cell = p.text(f"[data-matrix='{i}'] td[data-pair='{t['from']} {t['to']}']").split("\n")
+            cell = p.tab.eval_on_selector(f"[data-matrix='{i}'] td[data-pair='{t['from']} {t['to']}']", "td => [...td.childNodes].map((n) => n.textContent)")
             run.check(says(cell[0], t["edges"]) and says(cell[1], t["bytes"]), f"{t['from']} to {t['to']}: {cell}")
     gaps = p.texts("#gap [data-gap]")
     run.check(all(says(t, e["summary"]["sum_of_steps"]["median"]) for t, e in zip(gaps, report["engines"])), f"sums of the steps: {gaps}")
@@ -332,12 +339,13 @@ def check_vit_l_14(run, opened):
     saved.write_text(text)
     run.octet("profile", saved, "--html", page, "--quiet")
     run.at_most("size, MB", page.stat().st_size / 1e6, 5)
-    ready = []
-    while len(ready) < 8 and min(ready, default=9e9) > 1500:  # other work on the machine disturbs single ones
+    loads = []
+    for _ in range(3):
         p = Page(opened, page)
-        ready.append(p.ready_ms())
+        loads.append((round(p.cpu_ms), round(p.ready_ms())))
         p.close()
-    run.at_most(f"ready after, ms ({[round(ms) for ms in ready]})", min(ready), 1500)
+    # On an idle machine the wall time is less: several processes share the work. On a busy one only the CPU time means anything.
+    run.at_most(f"CPU time of the browser until the page is ready, ms (CPU, wall: {loads})", min(cpu for cpu, _ in loads), 1500)
     check_page(run, opened, page, json.loads(text))
 
 

@@ -53,9 +53,9 @@ class Explorer {
     if (!this.views.has(i)) this.views.set(i, this.build(i));
     const { steps, nodes } = this.views.get(i);
     this.panes.replaceChildren(...[steps && steps.node, nodes && nodes.node, this.detail].filter(Boolean));
-    this.each((v) => { v.hot = this.hot; v.mark(); });
+    this.each((v) => { if (v.hot !== this.hot) v.hot = this.hot, v.mark(); });
     this.describeEngine();
-    this.search.again();
+    if (this.search.input.value) this.search.again();
   }
 
   build(i) {
@@ -81,7 +81,7 @@ class Explorer {
       return { text: shortOp(node.op), small: pill ? '' : localName(node.name, node.block), kind: `${pill}${step ? '' : ' folded'}`.trim() || 'op', heat: pill || !step ? 0 : step.share / hottest,
         tip: `${node.name}\n${node.op}\n${step ? `in step ${step.name}, ${ms(step.time.median)}` : 'folded into constants'}` };
     };
-    const view = (of, title, describe, noun, choose) => drawing(at[of]) && new GraphView({ id: of, title, drawing: drawing(at[of]), describe, describeBlock: blockFacts(of, noun), choose,
+    const view = (of, title, describe, noun, choose) => drawing(at[of]) && new GraphView({ id: of, hot: this.hot, title, drawing: drawing(at[of]), describe, describeBlock: blockFacts(of, noun), choose,
       chooseBlock: (b) => this.describeBlock(of, b) });
     return { steps: view('steps', `Engine, ${plural(engine.steps.length, 'step')}`, describeStep, 'step', (s) => visit(stepLink(i, s))),
       nodes: view('nodes', `ONNX, ${plural(engine.nodes.length, 'node')}`, describeNode, 'node', (n) => visit(nodeLink(i, n))) };

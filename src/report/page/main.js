@@ -47,11 +47,14 @@ function start() {
   addEventListener('hashchange', follow);
   addEventListener('keydown', (e) => { if (e.key === 'Escape') hideTip(); });
   addEventListener('scroll', hideTip, { passive: true });
-  // A link into the graph needs the panes' sizes, and a link to a section the sections' places: both known after layout.
+  // A link into the graph needs the panes' sizes, and a link to a section the sections' places: both known after the first layout. Ready is
+  // when the frame after it begins: charts, which wait for their widths, are on paper then.
   requestAnimationFrame(() => {
     if (location.hash) follow();
-    performance.mark('octet-ready');
-    document.documentElement.dataset.ready = 'true';
+    requestAnimationFrame(() => {
+      performance.mark('octet-ready');
+      document.documentElement.dataset.ready = 'true';
+    });
   });
 }
 

@@ -84,7 +84,7 @@ function drawWaterfall(node, report, width) {
   const height = top + rows.length * high + 26;
   const svg = svgIn(node, `Speed-up waterfall, milliseconds from zero. ${headline(report)}`).attr('viewBox', `0 0 ${width} ${height}`).attr('height', height);
   axis(svg, x, top, height - 22, 'ms', width);
-  const row = svg.append('g').selectAll('g').data(rows).join('g').attr('transform', (d, i) => `translate(0,${top + i * high})`).attr('data-cause', (d) => (d.kind === 'leg' ? d.cause : null));
+  const row = svg.append('g').selectAll('g').data(rows).join('g').attr('transform', (d, i) => `translate(0,${top + i * high})`).attr('data-kind', (d) => d.kind).attr('data-cause', (d) => (d.kind === 'leg' ? d.cause : null));
   row.append('text').attr('x', (d) => kRow[d.kind].indent).attr('y', 17).attr('class', (d) => (d.kind === 'part' ? 'muted' : 'strong')).text((d) => clip(d.label, Math.floor((left - 18) / 6.6)));
   const from = (d) => x(Math.min(d.from, d.to)), size = (d) => Math.max(1, Math.abs(x(d.to) - x(d.from)));
   row.append('rect').attr('x', from).attr('width', size).attr('y', (d) => kRow[d.kind].y).attr('height', (d) => kRow[d.kind].height).attr('rx', 2)
