@@ -21,7 +21,7 @@ struct CompileOptions {
 };
 struct CompileReport {
   std::vector<passes::Report> passes;  // and the lowering, by the name of what it fuses
-  int self_checks = 0;  // distinct (kernel, problem) pairs checked
+  int self_checks = 0;                 // distinct (kernel, problem) pairs checked
   double seconds = 0, self_check_seconds = 0;
 };
 
