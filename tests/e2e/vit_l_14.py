@@ -9,7 +9,7 @@ from plan_files import stored_bytes
 from step_list import expected_steps
 
 LAYERS = {"image": 24, "text": 12}
-SHAPES = {"image": "pixel_values:2x3x224x224", "text": "input_ids:8x77"}
+SHAPES = {"image": "pixel_values:1x3x224x224", "text": "input_ids:4x77"}
 
 
 def token_rows(random):
