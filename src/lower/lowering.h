@@ -72,6 +72,8 @@ class Lowering {
   std::optional<Located> locate(ValueId value) const;
   // Throws kUnsupported where no step produces it, with the nearest matcher's reason before it.
   Located require(ValueId value, const std::string& who) const;
+  // The same for a reader that takes floats alone: what is quantized in front of it, or lies there as codes, gets a step of its own.
+  Located require_float(ValueId value, const std::string& who, const std::string& why);
   // ": `node` (Op): why" of the nearest refusal before `value` that is no consequence of another; "" if there is none.
   std::string reason_before(ValueId value) const;
   void emit(std::string name, plan::Operation op, const std::vector<NodeId>& nodes, std::vector<std::string> notes = {});
@@ -88,6 +90,8 @@ class Lowering {
     std::vector<std::string> notes;
   };
   Output finish_output(ValueId value, std::vector<int64_t> dims);
+  // The same of a step that writes no codes.
+  plan::Id float_output(ValueId value, std::vector<int64_t> dims);
   // Of a tensor that is wanted in E4M3, all of one scale, and in its float type too (or is a graph output): its Q, and everything that
   // follows it as in quantized().
   std::optional<Quantized> partly_quantized(ValueId value) const;
@@ -121,8 +125,9 @@ bool match_gemm(Lowering& l, NodeId anchor);         // MatMul by a constant
 bool match_attention(Lowering& l, NodeId anchor);    // the second product of a found attention
 bool match_pool(Lowering& l, NodeId anchor);         // Gather / GatherND of rows
 bool match_l2normalize(Lowering& l, NodeId anchor);  // LpNormalization
-// The same attention as the three steps scores, softmax and values; `nodes`: m.nodes and what follows the result.
-void emit_attention_steps(Lowering& l, const AttentionMatch& m, const plan::Attention& op, const std::vector<NodeId>& nodes);
+// The same attention as the three steps scores, softmax and values; `nodes`: m.nodes and what follows the result; `why` not fused.
+void emit_attention_steps(Lowering& l, const AttentionMatch& m, const plan::Attention& op, const std::vector<NodeId>& nodes,
+                          const std::string& why);
 // Finds all attentions from their Softmax; near misses are recorded with refuse().
 void find_attentions(Lowering& l);
 // Buffer offsets per item: greedy, largest first, by lifetime over the steps. Sets arena_bytes_per_item.

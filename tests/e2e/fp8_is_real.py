@@ -39,25 +39,29 @@ def divide(model, pattern, divisor):
     return count
 
 
-def variant(run, name, changes):
-    model = onnx.load(run.onnx("fp8", "image"))
+def variant(run, plain, name, changes):
+    model = onnx.load(plain)
     count = sum(divide(model, pattern, divisor) for pattern, divisor in changes)
-    path = run.scratch / f"image_{re.sub('[^a-z0-9]', '_', name.lower())}.onnx"
+    path = run.scratch / f"{plain.parent.name}_{plain.stem}_{re.sub('[^a-z0-9]', '_', name.lower())}.onnx"
     onnx.save(model, path)
     return path, count
 
 
-with running(__doc__) as run:
-    pictures = run.inputs("image", 64)
-    plain = run.onnx("fp8", "image")
-    plain_ort = ort_run(plain, pictures)
-    run.at_least("unchanged file: octet to onnxruntime", cosines(run.infer(plain, pictures), plain_ort).mean(), 0.998)
-    cases = [(f"{kind} / 16", [(pattern, 16)], count) for kind, (pattern, count) in SITES.items()]
-    cases.append(("all sites / 4", [(pattern, 4) for pattern, _ in SITES.values()], sum(count for _, count in SITES.values())))
-    for name, changes, sites in cases:
-        path, count = variant(run, name, changes)
-        run.equal(f"{name}: quantizers changed", count, sites)
-        expected = ort_run(path, pictures)
-        c = cosines(run.infer(path, pictures), expected)
-        run.at_least(f"{name}: octet to onnxruntime on the same file (lowest {c.min():.4f})", c.mean(), 0.998)
-        run.at_most(f"{name}: onnxruntime, changed file to plain file", cosines(expected, plain_ort).mean(), 0.95)
+def prove(run, plain, sites, given, name=None):
+    """`sites`: kind -> (the quantizers' names, how many). `name`: of the input, where the file's name does not say it."""
+    plain_ort = ort_run(plain, given)
+    run.at_least("unchanged file: octet to onnxruntime", cosines(run.infer(plain, given, name=name), plain_ort).mean(), 0.998)
+    cases = [(f"{kind} / 16", [(pattern, 16)], count) for kind, (pattern, count) in sites.items()]
+    cases.append(("all sites / 4", [(pattern, 4) for pattern, _ in sites.values()], sum(count for _, count in sites.values())))
+    for case, changes, wanted in cases:
+        path, count = variant(run, plain, case, changes)
+        run.equal(f"{case}: quantizers changed", count, wanted)
+        expected = ort_run(path, given)
+        c = cosines(run.infer(path, given, name=name), expected)
+        run.at_least(f"{case}: octet to onnxruntime on the same file (lowest {c.min():.4f})", c.mean(), 0.998)
+        run.at_most(f"{case}: onnxruntime, changed file to plain file", cosines(expected, plain_ort).mean(), 0.95)
+
+
+if __name__ == "__main__":
+    with running(__doc__) as run:
+        prove(run, run.onnx("fp8", "image"), SITES, run.inputs("image", 64))

@@ -1,30 +1,46 @@
 #!/usr/bin/env python3
 """What NVIDIA ModelOpt really writes for CLIP: checkpoints with its quantizers, its raw FP8 ONNX of both towers, its unified export.
-Needs torch, nvidia-modelopt[hf], diffusers, onnxconverter-common, onnxslim, lief, cppimport; no test of ./dev test runs it.
+`./dev setup modelopt` makes the environment (tests/requirements-modelopt.txt) and keeps each version of ModelOpt in a folder of its own.
 
   modelopt_fixtures.py OUT [--sizes tiny b32 ...] [--cases attention ...]     models of random weights, two layers a tower
   modelopt_fixtures.py OUT --checkpoint DIR                                   the raw ONNX of a checkpoint that has quantizers
+  ... --states-only                                                           no ONNX: all that versions before 0.44 can do here
+  ... --pack FILE.tar.xz                                                      OUT as one file, the same bytes for the same content
 
 OUT/SIZE/CASE then holds config.json, model.safetensors, modelopt_state.pth, text_raw.onnx, image_raw.onnx (and unified/), and
 expected.npz: ids, pixels and, for both towers, PyTorch's embeddings without and with fake quantization."""
 import argparse
 import copy
-import json
+import importlib
+import lzma
 import math
-import shutil
+import sys
+import tarfile
 from contextlib import contextmanager
 from pathlib import Path
+
+import torch
+
+for old in ("_globals", "symbolic_helper", "symbolic_opset14", "_internal.jit_utils", "_internal.registration", "_type_utils"):
+    name = f"torch.onnx.{old}"  # where ModelOpt before 0.37 looks for what newer torch keeps elsewhere
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        sys.modules[name] = importlib.import_module("torch.onnx._internal.torchscript_exporter." + old.split(".")[-1])
+        setattr(importlib.import_module(name.rpartition(".")[0]), name.rpartition(".")[2], sys.modules[name])
 
 import modelopt
 import modelopt.torch.opt as mto
 import modelopt.torch.quantization as mtq
 import numpy as np
-import torch
-from modelopt.torch._deploy.utils import OnnxBytes, get_onnx_bytes_and_metadata
 from modelopt.torch.quantization.nn import QuantModuleRegistry, TensorQuantizer
-from modelopt.torch.quantization.plugins.diffusion.diffusers import _QuantAttention
 from transformers import CLIPConfig, CLIPModel
 from transformers.models.clip.modeling_clip import CLIPAttention
+
+try:
+    from modelopt.torch.quantization.plugins.diffusion.diffusers import _QuantAttention
+except ImportError:  # before 0.42
+    from modelopt.torch.quantization.plugins.diffusers import _QuantAttention
 
 # size: text (width, heads), vision (width, heads, picture, patch), activation, projection, ids, tokens
 SIZES = {
@@ -49,6 +65,7 @@ ATTENTION = [*LINEARS, *(rule(f"*{which}_quantizer", HALF) for which in ("q_bmm"
 WIDE = [OFF, rule("*weight_quantizer", E4M3), rule("*input_quantizer", E4M3), *ATTENTION[len(LINEARS):]]
 PLUGIN = [*LINEARS, *(rule(f"*{which}_bmm_quantizer", HALF) for which in ("q", "k", "v", "p"))]
 PER_CHANNEL = [one if "weight" not in one["quantizer_name"] else {**one, "cfg": {"num_bits": (4, 3), "axis": 0}} for one in ATTENTION]
+SOFTMAX = [*ATTENTION, rule("*softmax_quantizer", HALF)]  # as NVIDIA's diffusion examples say; it never sees a tensor, so has no range
 PARTLY = [*ATTENTION, rule("*layers.1.self_attn.v_bmm_quantizer")]  # one layer's attention is half quantized
 
 # case: rules, diffusers' attention quantizers?, dtype
@@ -60,6 +77,7 @@ CASES = {
     "per-channel": (PER_CHANNEL, True, torch.float16),
     "bf16": (ATTENTION, True, torch.bfloat16),
     "partly": (PARTLY, True, torch.float16),
+    "softmax": (SOFTMAX, True, torch.float16),
 }
 # ModelOpt 0.47 cannot write these: FP8 weights by several scales, and FP8 in a BF16 model.
 NOT_IN_ONNX = ("per-channel", "bf16")
@@ -141,6 +159,7 @@ def embeddings(model, ids, pixels):
 
 def write_raw(model, config, folder, suffix="", dynamic_axes={"x": {0: "batch"}}, weights_dtype="fp16"):
     """ModelOpt's own ONNX of both towers, nothing done to it afterwards."""
+    from modelopt.torch._deploy.utils import OnnxBytes, get_onnx_bytes_and_metadata
     ids, pixels = batch_of(config, 1, 3)
     for module in model.modules():
         if isinstance(module, CLIPAttention) and config._attn_implementation != "eager":
@@ -160,7 +179,28 @@ def write_unified(model, dtype, folder):
     unified.export_hf_checkpoint(model, dtype=dtype, export_dir=str(folder))
 
 
-def make_case(size, case, folder):
+def quant_config(rules):
+    """The rules as a list, which 0.44 brought; before, a dict of patterns in which later ones win."""
+    if tuple(int(n) for n in modelopt.__version__.split(".")[:2]) >= (0, 44):
+        return {"quant_cfg": copy.deepcopy(rules), "algorithm": "max"}
+    as_dict = {"default": {"enable": False}}
+    for one in rules[1:]:
+        as_dict[one["quantizer_name"]] = copy.deepcopy(one["cfg"]) if one["enable"] else {"enable": False}
+    return {"quant_cfg": as_dict, "algorithm": "max"}
+
+
+def pack(folder, file):
+    tar = tarfile.TarFile(fileobj=lzma.open(file, "wb", preset=9), mode="w", format=tarfile.USTAR_FORMAT)
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        info = tarfile.TarInfo(str(path.relative_to(folder)))
+        info.size = path.stat().st_size
+        with path.open("rb") as data:
+            tar.addfile(info, data)
+    tar.close()
+    tar.fileobj.close()
+
+
+def make_case(size, case, folder, states_only):
     rules, diffusers, dtype = CASES[case]
     config = configuration(size)
     config._attn_implementation = "sdpa" if diffusers else "eager"
@@ -174,19 +214,29 @@ def make_case(size, case, folder):
             embeddings(m, a, b)
 
     with attention_of(diffusers):
-        model = mtq.quantize(model, {"quant_cfg": copy.deepcopy(rules), "algorithm": "max"}, calibrate)
+        model = mtq.quantize(model, quant_config(rules), calibrate)
     fake = embeddings(model, ids, pixels)
     folder.mkdir(parents=True)
     model.save_pretrained(folder)
     np.savez(folder / "expected.npz", ids=ids.numpy(), pixels=pixels.half().numpy(), text=plain[0], image=plain[1], text_fake=fake[0], image_fake=fake[1])
     on = sum(q.is_enabled for q in model.modules() if isinstance(q, TensorQuantizer))
-    if case not in NOT_IN_ONNX:
+    if case not in NOT_IN_ONNX and not states_only:
         write_raw(model, config, folder)
-        if case == "attention":
+        if case == "attention" and size in ("tiny", "tiny80", "b32"):
             write_raw(model, config, folder, "_static", dynamic_axes={})
             write_raw(model, config, folder, "_unconverted", weights_dtype="fp32")
             write_unified(model, dtype, folder / "unified")  # last: it packs the weights
     print(f"{folder}: {on} quantizers on", flush=True)
+
+
+def raw_of_checkpoint(checkpoint, folder):
+    """Restores it as ModelOpt says, and exports it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with attention_of(diffusers=True):
+        model = CLIPModel.from_pretrained(checkpoint, attn_implementation="sdpa", dtype=torch.float16).eval()
+        on = sum(q.is_enabled for q in model.modules() if isinstance(q, TensorQuantizer))
+        write_raw(model, model.config, folder)
+    print(f"{folder}: raw ONNX of {checkpoint}, {on} quantizers on", flush=True)
 
 
 def main():
@@ -195,12 +245,19 @@ def main():
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["tiny"])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--states-only", action="store_true")
+    parser.add_argument("--pack", type=Path)
     args = parser.parse_args()
     mto.enable_huggingface_checkpointing()
     print("modelopt", modelopt.__version__, "torch", torch.__version__)
+    if args.checkpoint:
+        raw_of_checkpoint(args.checkpoint, args.out)
+        return
     for size in args.sizes:
         for case in args.cases:
-            make_case(size, case, args.out / size / case)
+            make_case(size, case, args.out / size / case, args.states_only)
+    if args.pack:
+        pack(args.out, args.pack)
 
 
 main()
