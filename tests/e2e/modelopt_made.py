@@ -26,7 +26,7 @@ NOTES = {
 def unpacked(run, name):
     folder = run.scratch / name
     with tarfile.open(FIXTURES / f"{name}.tar.xz") as tar:
-        tar.extractall(folder, filter="data")
+        tar.extractall(folder)
     return folder
 
 

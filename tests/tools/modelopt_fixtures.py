@@ -12,6 +12,7 @@ expected.npz: ids, pixels and, for both towers, PyTorch's embeddings without and
 import argparse
 import copy
 import importlib
+import importlib.metadata
 import lzma
 import math
 import sys
@@ -21,11 +22,10 @@ from pathlib import Path
 
 import torch
 
-for old in ("_globals", "symbolic_helper", "symbolic_opset14", "_internal.jit_utils", "_internal.registration", "_type_utils"):
-    name = f"torch.onnx.{old}"  # where ModelOpt before 0.37 looks for what newer torch keeps elsewhere
-    try:
-        importlib.import_module(name)
-    except ImportError:
+# ModelOpt before 0.37 looks for these where torch no longer keeps them; later versions ask whether they are there.
+if importlib.metadata.version("nvidia-modelopt") < "0.37":
+    for old in ("_globals", "_type_utils", "symbolic_helper", "symbolic_opset14", "_internal.jit_utils", "_internal.registration"):
+        name = f"torch.onnx.{old}"
         sys.modules[name] = importlib.import_module("torch.onnx._internal.torchscript_exporter." + old.split(".")[-1])
         setattr(importlib.import_module(name.rpartition(".")[0]), name.rpartition(".")[2], sys.modules[name])
 
@@ -45,7 +45,7 @@ except ImportError:  # before 0.42
 # size: text (width, heads), vision (width, heads, picture, patch), activation, projection, ids, tokens
 SIZES = {
     "tiny": ((32, 2), (48, 3, 16, 4), "quick_gelu", 24, 96, 12),
-    "tiny80": ((160, 2), (160, 2, 8, 4), "gelu", 16, 64, 8),
+    "tiny80": ((80, 1), (80, 1, 8, 4), "gelu", 16, 64, 8),
     "b32": ((512, 8), (768, 12, 224, 32), "quick_gelu", 512, 2048, 77),
     "l14": ((768, 12), (1024, 16, 224, 14), "quick_gelu", 768, 2048, 77),
     "h14": ((1024, 16), (1280, 16, 224, 14), "gelu", 1024, 2048, 77),
@@ -157,15 +157,14 @@ def embeddings(model, ids, pixels):
         return Text(model)(ids).float().numpy(), Image(model)(pixels.to(model.dtype)).float().numpy()
 
 
-def write_raw(model, config, folder, suffix="", dynamic_axes={"x": {0: "batch"}}, weights_dtype="fp16"):
-    """ModelOpt's own ONNX of both towers, nothing done to it afterwards."""
+def write_raw(model, config, folder, suffix="", dynamic_axes={"x": {0: "batch"}}, weights_dtype="fp16", forgotten=False):
+    """ModelOpt's own ONNX of both towers, nothing done to it afterwards. `forgotten`: without what 0.44 and 0.45 want to be told."""
     from modelopt.torch._deploy.utils import OnnxBytes, get_onnx_bytes_and_metadata
     ids, pixels = batch_of(config, 1, 3)
     for module in model.modules():
         if isinstance(module, CLIPAttention) and config._attn_implementation != "eager":
             module.scale = None  # the exporter's symbolic takes no float
-        if hasattr(module, "_disable_fp8_mha"):
-            module._disable_fp8_mha = False
+            module._disable_fp8_mha = forgotten or not module.q_bmm_quantizer.is_enabled
     for name, tower, x in (("text", Text(model), ids), ("image", Image(model), pixels.to(model.dtype))):
         data, _ = get_onnx_bytes_and_metadata(tower.eval(), (x,), model_name=name, dynamic_axes=dynamic_axes, weights_dtype=weights_dtype)
         OnnxBytes.from_bytes(data).write_to_disk(str(folder), clean_dir=False)
@@ -215,7 +214,7 @@ def make_case(size, case, folder, states_only):
 
     with attention_of(diffusers):
         model = mtq.quantize(model, quant_config(rules), calibrate)
-    fake = embeddings(model, ids, pixels)
+    fake = plain if states_only else embeddings(model, ids, pixels)  # 0.33 has no fake quantization without a GPU
     folder.mkdir(parents=True)
     model.save_pretrained(folder)
     np.savez(folder / "expected.npz", ids=ids.numpy(), pixels=pixels.half().numpy(), text=plain[0], image=plain[1], text_fake=fake[0], image_fake=fake[1])
@@ -224,6 +223,8 @@ def make_case(size, case, folder, states_only):
         write_raw(model, config, folder)
         if case == "attention" and size in ("tiny", "tiny80", "b32"):
             write_raw(model, config, folder, "_static", dynamic_axes={})
+            if modelopt.__version__ < "0.46":
+                write_raw(model, config, folder, "_forgotten", forgotten=True)
             write_raw(model, config, folder, "_unconverted", weights_dtype="fp32")
             write_unified(model, dtype, folder / "unified")  # last: it packs the weights
     print(f"{folder}: {on} quantizers on", flush=True)
