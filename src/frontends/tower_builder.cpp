@@ -176,6 +176,9 @@ std::optional<TowerBuilder::AttentionSites> TowerBuilder::attention_sites(const 
   if (p) sites.p = amax_of(*p);  // else the softmax's own bound
   used_.insert(module + ".softmax_quantizer");
   if (out) sites.output = amax_of(*out);
+  if (const auto* in = fp8_linear(modules.out) ? fp8_quantizer(modules.out + ".input_quantizer") : nullptr;
+      in && amax_of(*in) != sites.output)
+    notes.push_back(module + ": its output has two ranges, bmm2_output_quantizer's is taken");
   return sites;
 }
 

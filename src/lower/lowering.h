@@ -125,9 +125,8 @@ bool match_gemm(Lowering& l, NodeId anchor);         // MatMul by a constant
 bool match_attention(Lowering& l, NodeId anchor);    // the second product of a found attention
 bool match_pool(Lowering& l, NodeId anchor);         // Gather / GatherND of rows
 bool match_l2normalize(Lowering& l, NodeId anchor);  // LpNormalization
-// The same attention as the three steps scores, softmax and values; `nodes`: m.nodes and what follows the result; `why` not fused.
-void emit_attention_steps(Lowering& l, const AttentionMatch& m, const plan::Attention& op, const std::vector<NodeId>& nodes,
-                          const std::string& why);
+// The same attention as the three steps scores, softmax and values; `nodes`: m.nodes and what follows the result.
+void emit_attention_steps(Lowering& l, const AttentionMatch& m, const plan::Attention& op, const std::vector<NodeId>& nodes);
 // Finds all attentions from their Softmax; near misses are recorded with refuse().
 void find_attentions(Lowering& l);
 // Buffer offsets per item: greedy, largest first, by lifetime over the steps. Sets arena_bytes_per_item.

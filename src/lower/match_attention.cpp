@@ -203,7 +203,8 @@ AttentionMatch match_softmax(const Lowering& l, NodeId id) {
   const bool all = match.q.scale && match.k.scale && match.v.scale;
   const bool none = !match.q.scale && !match.k.scale && !match.v.scale;
   if (!all && !none) throw No{"only some of q, k and v are quantized"};
-  if (all && match.p_scale == 0) throw No{"q, k and v are quantized, the softmax is not"};
+  if (all && match.p_scale == 0 && !l.fuse_attention)
+    throw No{"q, k and v are quantized, the softmax is not: no unfused step multiplies both"};
   const DType in = l.graph.value(match.q.base).type->dtype, out = l.graph.value(match.result).type->dtype;
   if (in != out) throw No{fmt::format("q is {} and the result {}: a Cast in between has no counterpart", in, out)};
   if (mask) match.causal = causal_mask(*mask, match.tokens);
@@ -264,12 +265,13 @@ bool match_attention(Lowering& l, NodeId anchor) {
     op.out_scale = out.scale;
     nodes.insert(nodes.end(), out.nodes.begin(), out.nodes.end());
   }
-  const bool softmax_alone = op.p_scale > 0 && !m.q.scale;  // ModelOpt leaves it where q, k and v have no quantizers
-  if (l.fuse_attention && !softmax_alone) l.emit(l.graph.node(anchor).name, op, nodes);
-  else
-    emit_attention_steps(l, m, op, nodes,
-                         l.fuse_attention ? "attention is not fused: the softmax is quantized alone, q, k and v are not"
-                                          : "attention is not fused: the pass fuse-attention is off");
+  // ModelOpt quantizes one without the other: the softmax where a linear-only recipe left q, k and v alone; or all but the softmax.
+  std::vector<std::string> notes;
+  if ((op.p_scale > 0) != m.q.scale.has_value())
+    notes.push_back(m.q.scale ? "half quantized: the softmax is not, q, k and v are"
+                              : "half quantized: the softmax is, q, k and v are not");
+  if (l.fuse_attention) l.emit(l.graph.node(anchor).name, op, nodes, notes);
+  else emit_attention_steps(l, m, op, nodes);
   return true;
 }
 

@@ -6,8 +6,7 @@
 
 namespace octet::lowering {
 
-void emit_attention_steps(Lowering& l, const AttentionMatch& m, const plan::Attention& op, const std::vector<NodeId>& nodes,
-                          const std::string& why) {
+void emit_attention_steps(Lowering& l, const AttentionMatch& m, const plan::Attention& op, const std::vector<NodeId>& nodes) {
   const auto at = [&](size_t i) { return nodes.begin() + static_cast<std::ptrdiff_t>(i); };
   const auto anchor = static_cast<size_t>(std::find(nodes.begin(), nodes.end(), m.anchor) - nodes.begin());
   std::vector<NodeId> scores(at(1), at(m.scores_end)), softmax{nodes[0]}, values(at(anchor), at(m.output_end));
@@ -20,7 +19,7 @@ void emit_attention_steps(Lowering& l, const AttentionMatch& m, const plan::Atte
   const std::vector<int64_t> dims{m.heads * m.tokens, plan::padded_keys(m.tokens)};
   const plan::Id s = l.add_buffer(product, l.graph.value(product).type->dtype, dims);
   const plan::Id p = l.add_buffer(weights, l.plan.buffers[op.v.buffer].dtype, dims);
-  const std::vector<std::string> notes{why};
+  const std::vector<std::string> notes{"attention is not fused: the pass fuse-attention is off"};
   const bool codes = l.plan.buffers[p].dtype == DType::e4m3;
   const float p_scale = op.p_scale > 0 && codes ? op.p_scale : 1;
   l.emit(l.graph.node(m.scores).name, plan::Scores{op.q, op.k, s, op.tokens, op.heads, op.head_dim, op.causal, op.score_scale}, scores,
