@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Files that nvidia-modelopt wrote (tests/fixtures/modelopt, tiny CLIPs of random weights): checkpoints restore, export and run, raw ONNX is
 mended, versions 0.33 to 0.47 of the state say the same, and checkpoints that contradict themselves are refused by name."""
+import hashlib
 import io
 import json
 import pickle
@@ -18,8 +19,7 @@ FIXTURES = ROOT / "tests" / "fixtures" / "modelopt"
 NOTES = {
     "linear": ["layers.0.self_attn: attention in f16: no FP8 quantizer on q, k, v"],
     "partly": ["layers.1.self_attn: attention in f16: no FP8 quantizer on v; "],
-    "wide": ["layers.*.layer_norm1.input_quantizer: 2 quantizers without a place", "embeddings.token_embedding.weight_quantizer: 1 quantizer without a place",
-             "patch_embedding.weight_quantizer: 1 quantizer without a place"],
+    "wide": ["layers.*.layer_norm1.input_quantizer: 2 quantizers without a place", "patch_embedding.weight_quantizer: 1 quantizer without a place"],
 }
 
 
@@ -51,10 +51,13 @@ def states(run):
         run.check(folder.parts[-3] in json.dumps(told), f"{'/'.join(folder.parts[-3:])}: inspect names the version")
         out = run.scratch / "-".join(folder.parts[-3:])
         run.octet("export", folder, "-o", out, "--quiet")
-        graphs.setdefault(folder.name, set()).add(b"".join((out / f"{t}.onnx").read_bytes() for t in TOWERS))
+        ranges = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+        graphs.setdefault((folder.name, ranges), set()).add(b"".join((out / f"{t}.onnx").read_bytes() for t in TOWERS))
     run.check(versions[0].startswith("0.33") and versions[-1].startswith("0.47") and len(versions) >= 10, f"states of {' '.join(versions)}")
-    for case, different in graphs.items():  # from 0.46 on the plug-in has a quantizer on the softmax too
-        run.equal(f"{case}: different exports of {len(versions)} versions", len(different), 2 if case == "plugin" else 1)
+    # The plug-in has quantized more of attention with time; where the ranges are the same, so is the export.
+    for (case, ranges), different in graphs.items():
+        run.equal(f"{case}, tensors {ranges[:8]}: different exports", len(different), 1)
+    run.equal("attention: different ranges", len([1 for case, _ in graphs if case == "attention"]), 1)
 
 
 class Evil:
@@ -93,7 +96,7 @@ def refused(run, good):
     cases = {
         "config and tensors contradict": (config("vision_config", hidden_size=96), ["`vision_model", "config.json makes it"]),
         "fewer layers than the config says": (config("text_config", num_hidden_layers=3), ["text_model.encoder.layers.2."]),
-        "heads that do not divide the width": (config("vision_config", num_attention_heads=5), ["num_attention_heads"]),
+        "heads that do not divide the width": (config("vision_config", num_attention_heads=5), ["5 heads", "do not divide"]),
         "a missing amax": (tensors(lambda t: t.pop(f"{q}.input_quantizer._amax")), [f"`{q}.input_quantizer` is enabled", "_amax"]),
         "an extra amax": (tensors(lambda t: t.update({"vision_model.extra_quantizer._amax": np.array(1, np.float16)})), ["`vision_model.extra_quantizer._amax` belongs to no quantizer"]),
         "an amax of 0": (amax(0), [f"`{q}.input_quantizer._amax`", "is 0"]),
