@@ -47,8 +47,9 @@ def variant(run, plain, name, changes):
     return path, count
 
 
-def prove(run, plain, sites, given, name=None):
-    """`sites`: kind -> (the quantizers' names, how many). `name`: of the input, where the file's name does not say it."""
+def prove(run, plain, sites, given, name=None, apart=0.95):
+    """`sites`: kind -> (the quantizers' names, how many). `name`: of the input, where the file's name does not say it. `apart`: how much the
+    file must change at least; what an engine that leaves a quantizer out would reach of the 0.998 wanted."""
     plain_ort = ort_run(plain, given)
     run.at_least("unchanged file: octet to onnxruntime", cosines(run.infer(plain, given, name=name), plain_ort).mean(), 0.998)
     cases = [(f"{kind} / 16", [(pattern, 16)], count) for kind, (pattern, count) in sites.items()]
@@ -59,7 +60,7 @@ def prove(run, plain, sites, given, name=None):
         expected = ort_run(path, given)
         c = cosines(run.infer(path, given, name=name), expected)
         run.at_least(f"{case}: octet to onnxruntime on the same file (lowest {c.min():.4f})", c.mean(), 0.998)
-        run.at_most(f"{case}: onnxruntime, changed file to plain file", cosines(expected, plain_ort).mean(), 0.95)
+        run.at_most(f"{case}: onnxruntime, changed file to plain file", cosines(expected, plain_ort).mean(), apart)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ if __name__ == "__main__":
             judge_case(run, files, case, label, batch=2)
             if case.parts[-2:] == ("l14", "attention"):
                 given = np.load(case / "expected.npz")["pixels"]
-                prove(run, run.scratch / label / "image_fixed.onnx", sites(2), given, INPUT["image"])
+                prove(run, run.scratch / label / "image_fixed.onnx", sites(2), given, INPUT["image"], apart=0.98)  # two layers of random weights: clipping moves less
         if os.path.isdir(source / "shipped"):
             shipped(run, files, source / "shipped")
         files.finish()
