@@ -129,13 +129,12 @@ inline Plan fake_quantized_plan(uint32_t seed = 1) {
   auto& norm = std::get<Norm>(plan.steps[1].op);
   auto& last = std::get<Norm>(plan.steps[5].op);
   auto& pool = std::get<Pool>(plan.steps[6].op);
-  const Id rounded = arena("x.dq", DType::f16, {5, 24}), codes = arena("h2.codes", DType::e4m3, {5, 24});
-  const Id pooled_codes = arena("pooled.codes", DType::e4m3, {24});
+  const Id rounded = arena("x.dq", DType::f16, {5, 24}), pooled_codes = arena("pooled.codes", DType::e4m3, {24});
   const Step steps[] = {{"x.dq", FakeQuantize{norm.in, rounded, 5, 24, 0.005f}, {}},
                         {"pooled.dq", FakeQuantize{pooled_codes, pool.out, 1, 24, 0.01f}, {}}};
   norm.in = rounded;
-  last.out = codes, last.out_scale = 0.01f;
-  pool.in = codes, pool.out = pooled_codes;
+  plan.buffers[last.out].dtype = DType::e4m3, last.out_scale = 0.01f;
+  pool.out = pooled_codes;
   plan.steps.insert(plan.steps.begin() + 7, steps[1]);
   plan.steps.insert(plan.steps.begin() + 1, steps[0]);
   plan.source.steps.insert(plan.source.steps.begin() + 7, std::vector<uint32_t>{});
