@@ -33,7 +33,7 @@ def shipped(run, files, folder):
     out = run.scratch / "shipped"
     for name, flags in (("nearest", []), ("modelopt", ["--rounding", "modelopt"])):
         run.octet("export", MODEL, "-o", out / name, "--quiet", *flags)
-    pixels, labels = preprocessed(run.tools / "preprocess", MODEL.parents[1] / "data/cifar10/eval.tar", MODEL / "preprocessor_config.json")
+    pixels, labels = preprocessed(run.tools / "preprocess", MODEL.parents[1] / "data/cifar10/eval.tar", MODEL)
     given = {"image": pixels.astype(np.float16), "text": reference()["input_ids"]}
     found, theirs = {}, {}
     for tower in TOWERS:
