@@ -23,6 +23,8 @@ foreach(script ${scripts})
   octet_e2e(${name} ${script} ${shared_arguments})
   set_tests_properties(e2e.${name} PROPERTIES FIXTURES_REQUIRED "python;files")
 endforeach()
+# What compares times with each other runs alone.
+set_tests_properties(e2e.profile_report e2e.vit_l_14 e2e.report PROPERTIES RUN_SERIAL TRUE)
 octet_e2e(files ${e2e}/make_files.py ${shared_arguments})
 set_tests_properties(e2e.files PROPERTIES FIXTURES_SETUP files)
 

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/error.h"
 #include "ir/text.h"
 #include "lower/lower.h"
@@ -91,6 +93,18 @@ TEST(Lower, WeightsAreTransposedToRowsOfOutputs) {
   const auto bytes = plan->weight_bytes[fc1.weight];
   for (size_t i = 0; i < 4; ++i) EXPECT_EQ(bytes[i], std::byte{0x38});
   for (size_t i = 4; i < 8; ++i) EXPECT_EQ(bytes[i], std::byte{0x30});
+}
+
+TEST(Lower, StepsHaveNamesOfTheirOwnWhateverTheNodesHave) {
+  std::string body = kMlp;
+  body.replace(body.find(" \"fc1\""), 6, "");
+  body.replace(body.find("\"fc2\""), 5, "\"norm\"");
+  const auto plan = lowered(body);
+  std::set<std::string> names;
+  for (const auto& step : plan->steps) names.insert(step.name);
+  EXPECT_EQ(names.size(), plan->steps.size());
+  EXPECT_TRUE(names.contains("norm"));
+  EXPECT_FALSE(names.contains(""));
 }
 
 TEST(Lower, EverySourceNodeIsAccountedForOnce) {

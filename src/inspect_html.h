@@ -5,7 +5,7 @@
 
 namespace octet {
 
-// Throws as load_model(), and as report::draw() where graphviz is missing.
+// Throws as load_model().
 std::string inspect_onnx_html(const std::filesystem::path& file);
 
 }  // namespace octet

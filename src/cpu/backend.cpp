@@ -102,6 +102,8 @@ class CpuContext : public Context {
   }
 
   void run(int64_t batch, std::span<const void* const> inputs, std::span<void* const> outputs, const StepHook* hook) override {
+    const auto called = std::chrono::steady_clock::now();
+    const auto since = [&] { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - called).count(); };
     reserve(batch);
     owned_batch_ = 0;  // the bound buffers are the caller's from here on
     const std::lock_guard lock(exe_->pool_mutex);
@@ -109,12 +111,16 @@ class CpuContext : public Context {
     for (size_t i = 0; i < inputs.size(); ++i) bound_[plan.inputs[i].buffer] = static_cast<std::byte*>(const_cast<void*>(inputs[i]));
     for (size_t i = 0; i < outputs.size(); ++i) bound_[plan.outputs[i].buffer] = static_cast<std::byte*>(outputs[i]);
     const int64_t chunk = exe_->chunk_of(batch);
+    times_.enqueue_ms = since();
     for (int64_t first = 0; first < batch; first += chunk) {
       const int64_t items = std::min(chunk, batch - first);
       locate(first, items);
       for (size_t i = 0; i < exe_->steps.size(); ++i) timed_step(i, first, items, hook);
     }
+    times_.compute_ms = since();
   }
+
+  std::optional<DeviceTimes> last_times() const override { return times_; }
 
   std::span<std::byte> buffer(plan::Id id, int64_t batch) override {
     OCTET_CHECK(batch <= reserved_, batch, reserved_);
@@ -158,6 +164,7 @@ class CpuContext : public Context {
   std::vector<std::byte*> bound_;     // by buffer id: memory of graph inputs and outputs
   std::vector<std::byte*> pointers_;  // by buffer id: where the current chunk's data lies
   std::vector<uint64_t> stride_;      // by buffer id: bytes per item
+  DeviceTimes times_{0, 0, 0, 0, true};
   AlignedBytes arena_, scratch_;
   size_t scratch_stride_ = 0;
   int64_t reserved_ = 0, owned_batch_ = 0;

@@ -109,10 +109,11 @@ void CudaContext::download_outputs(int64_t batch, std::span<void* const> outputs
 }
 
 void CudaContext::enqueue_step(size_t step) {
-  with_context([&] { return fmt::format("running step `{}` ({})", exe_->plan->steps[step].name, exe_->kernel(step, located_)); },
-               [&] {
-                 exe_->steps[step]->enqueue({exe_->resident, stream_, addresses_, located_, memory_.address() + layout_.scratch});
-               });
+  with_context(
+      [&] { return fmt::format("running step `{}` ({})", exe_->plan->steps[step].name, exe_->kernel(step, located_)); },
+      [&] {
+        exe_->steps[step]->enqueue({exe_->resident, stream_, addresses_, located_, memory_.address() + layout_.scratch, step % 2 == 1});
+      });
 }
 
 // A first run goes step by step, so that code is loaded and an error names its step; a batch that returns is worth a graph.

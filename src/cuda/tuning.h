@@ -19,7 +19,8 @@ class Tuning {
   struct Candidate {
     std::string name, fingerprint;  // of the row; of its code (cuda/program.h)
   };
-  // The index of the fastest. `time(i)` measures candidate i; it is called only if nothing is known of `problem`.
+  // The index of the fastest by the median of several rounds. `time(i)` measures candidate i, infinity if it is not to be used; it is
+  // called only if nothing is known of `problem`.
   size_t choose(const Gpu& gpu, const std::string& problem, std::span<const Candidate> candidates,
                 const std::function<double(size_t)>& time);
   size_t chosen(const std::string& problem) const;  // 0 before choose()

@@ -142,6 +142,7 @@ plan::Source record_source(Graph& graph) {
     if (node.dead) continue;
     std::string name = node.name.empty() ? fmt::format("{}_{}", node.op.name(), id) : node.name;
     while (!names.insert(name).second) name += fmt::format("#{}", id);
+    node.name = name;
     node.source = {name};
     plan::SourceNode record{name, std::string(node.op.name()), {}, {}};
     for (const ValueId in : node.inputs) record.inputs.push_back(in == kNone ? "" : graph.value(in).name);

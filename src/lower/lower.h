@@ -24,7 +24,8 @@ struct Uncovered {
 };
 std::vector<Uncovered> uncovered_nodes(const Graph& graph);
 
-// The model's graph without tensors. Gives every node a unique source name first, so that steps can be traced back.
+// The model's graph without tensors. Gives every node a unique name first (a node may have none, or another's), which is its source
+// name too, so that steps are told apart and can be traced back.
 plan::Source record_source(Graph& graph);
 
 }  // namespace octet

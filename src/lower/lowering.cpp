@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "numeric/host_tensor.h"
 #include "ops/shape.h"
+#include "ops/unary.h"
+#include "ops/where.h"
 
 namespace octet::lowering {
 
@@ -31,6 +33,19 @@ std::optional<float> Lowering::scalar_constant(ValueId value) const {
 const HostTensor* Lowering::float_constant(ValueId value) const {
   const HostTensor* tensor = graph.constant_of(value);
   return tensor && is_float(tensor->dtype()) ? tensor : nullptr;
+}
+
+ValueId Lowering::behind_nan_guard(ValueId value, std::vector<NodeId>& nodes) const {
+  const auto& list = consumers_[static_cast<size_t>(value)];
+  if (list.size() != 2 || graph.is_output(value)) return kNone;
+  for (const size_t first : {0u, 1u}) {
+    const Node &test = graph.node(list[first]), &where = graph.node(list[1 - first]);
+    if (!test.as<IsNaN>() || !where.as<Where>() || where.inputs[0] != test.outputs[0] || where.inputs[2] != value) continue;
+    if (scalar_constant(where.inputs[1]) != 0.0f || !only_consumer(test.outputs[0])) continue;
+    nodes.insert(nodes.end(), list.begin(), list.end());
+    return where.outputs[0];
+  }
+  return kNone;
 }
 
 std::vector<int64_t> Lowering::item_dims(ValueId value) const {
@@ -152,6 +167,7 @@ Located Lowering::require_float(ValueId value, const std::string& who, const std
 }
 
 void Lowering::emit(std::string name, plan::Operation op, const std::vector<NodeId>& nodes, std::vector<std::string> notes) {
+  while (!step_names_.insert(name).second) name += fmt::format("#{}", plan.steps.size());
   plan.steps.push_back({std::move(name), std::move(op), std::move(notes)});
   step_nodes.push_back(nodes);
   for (const NodeId id : nodes) cover(id);

@@ -30,6 +30,7 @@ struct HeadInput {
   ValueId base = kNone;        // [B, S, heads * head_dim]
   float mul = 1;               // constant factor before the quantization
   std::optional<float> scale;  // of the Q/DQ, if any
+  float factor = 1;            // constant factor behind it; > 0
 };
 struct AttentionMatch {
   HeadInput q, k, v;
@@ -42,6 +43,7 @@ struct AttentionMatch {
   NodeId anchor = kNone;            // the second product
   NodeId scores = kNone;            // the first product
   std::vector<NodeId> nodes;        // everything covered, projections excluded: the softmax first, then in the order of these ends
+  std::vector<std::string> notes;   // of the step
   size_t scores_end = 0, output_end = 0, keys_end = 0;  // what leads from the product to the softmax; behind it; q's and k's; v's is last
 };
 
@@ -54,7 +56,10 @@ class Lowering {
   NodeId producer_id(ValueId value) const { return graph.value(value).producer; }
   std::optional<float> scalar_constant(ValueId value) const;
   const HostTensor* float_constant(ValueId value) const;  // of a float dtype
-  std::vector<int64_t> item_dims(ValueId value) const;    // shape without the batch axis; throws kUnsupported
+  // What Where(IsNaN(value), 0, value) gives, if nothing else reads `value`: writers put it behind a softmax whose rows a mask may hide
+  // whole. Its nodes are appended. kNone otherwise.
+  ValueId behind_nan_guard(ValueId value, std::vector<NodeId>& nodes) const;
+  std::vector<int64_t> item_dims(ValueId value) const;  // shape without the batch axis; throws kUnsupported
   // Every consumer is a per-tensor E4M3 Q of one scale (not also a graph output), and all their consumers are DQs of it.
   std::optional<Quantized> quantized(ValueId value) const;
   // x if `value` is DQ(codes, scale) of a constant: the weight's codes and scale tensor.
@@ -110,6 +115,7 @@ class Lowering {
   std::map<ValueId, Located> located_;
   std::map<std::string, plan::Id> weights_;
   std::map<NodeId, std::vector<std::string>> reasons_;
+  std::set<std::string> step_names_;
   std::set<NodeId> consequences_;  // refused for what an earlier node was refused for
 };
 

@@ -26,56 +26,90 @@ bool is_float_cast(const Lowering& l, const Node& node) {
   return node.as<Cast>() && is_float(dtype(node.inputs[0])) && is_float(dtype(node.outputs[0]));
 }
 
-// Walks back from an operand of a product to the unsplit projection: [DQ Q] [Mul constant] Transpose* Reshape, in any legal order
-// of the layout changes. `want` is the permutation of [B, S, H, d] that the product needs.
-HeadInput trace_head_input(const Lowering& l, ValueId value, const Perm& want, AttentionMatch& match, const char* who) {
-  HeadInput in;
-  Perm perm{0, 1, 2, 3};
-  const auto take = [&](ValueId v) { match.nodes.push_back(l.producer_id(v)); };
-  for (;;) {
-    const Node* node = l.graph.producer_of(value);
-    if (!node) throw No{fmt::format("{} does not come from a projection", who)};
-    if (node->as<DequantizeLinear>()) {
-      const Node* q = l.graph.producer_of(node->inputs[0]);
-      const auto scale = l.scalar_constant(node->inputs[1]);
-      if (!q || !q->as<QuantizeLinear>() || !scale || l.scalar_constant(q->inputs[1]) != scale)
-        throw No{fmt::format("{}'s Q and DQ differ in scale", who)};
-      if (in.scale) throw No{fmt::format("{} is quantized twice", who)};
-      if (l.graph.value(node->inputs[0]).type->dtype != DType::e4m3) throw No{fmt::format("{} is not quantized to e4m3", who)};
-      in.scale = scale;
-      take(value), take(node->inputs[0]);
-      value = q->inputs[0];
-    } else if (is_float_cast(l, *node)) {
-      take(value);
-      value = node->inputs[0];
-    } else if (node->as<Mul>() || node->as<Div>()) {
-      const int side = l.scalar_constant(node->inputs[1]) ? 1 : 0;
-      const auto c = l.scalar_constant(node->inputs[static_cast<size_t>(side)]);
-      if (!c || (node->as<Div>() && side == 0)) throw No{fmt::format("{} is multiplied by something that is not a constant", who)};
-      in.mul *= node->as<Mul>() ? *c : 1 / *c;
-      take(value);
-      value = node->inputs[static_cast<size_t>(1 - side)];
-    } else if (const auto* transpose = node->as<Transpose>()) {
-      if (transpose->perm.size() != 4) throw No{fmt::format("{} has a transpose of rank {}", who, transpose->perm.size())};
-      Perm composed(4);
-      for (size_t i = 0; i < 4; ++i) composed[i] = transpose->perm[static_cast<size_t>(perm[i])];
-      perm = composed;
-      take(value);
-      value = node->inputs[0];
-    } else if (node->as<Reshape>()) {
-      const auto dims = l.item_dims(value);
-      if (dims.size() != 3) throw No{fmt::format("{} is not split into [batch, tokens, heads, head_dim]", who)};
-      if (perm != want) throw No{fmt::format("{} reaches the product in layout [{}]", who, fmt::join(perm, ","))};
-      if (match.tokens && (match.tokens != dims[0] || match.heads != dims[1] || match.head_dim != dims[2]))
-        throw No{"q, k and v differ in shape (cross or grouped attention)"};
-      match.tokens = dims[0], match.heads = dims[1], match.head_dim = dims[2];
-      take(value);
-      in.base = node->inputs[0];
-      return in;
-    } else {
-      throw No{fmt::format("{} passes through `{}` ({})", who, node->name, node->op.name())};
+// Walks back from an operand of a product to the unsplit projection: Casts, products with constants, one Q and DQ and layout changes
+// down to the Reshape that splits heads, in any order. `want` is the permutation of [B, S, H, d] that the product needs.
+class HeadTrace {
+ public:
+  HeadTrace(const Lowering& l, AttentionMatch& match, const char* who) : l_(l), match_(match), who_(who) {}
+
+  HeadInput run(ValueId value, const Perm& want) {
+    bool split = false;
+    for (;;) {
+      const Node* node = l_.graph.producer_of(value);
+      if (node && is_float_cast(l_, *node)) value = take(value, 0);
+      else if (const ValueId x = node ? unscaled(value, *node) : kNone; x != kNone) value = x;
+      else if (node && node->as<DequantizeLinear>()) value = unquantized(value, *node);
+      else if (split) return finished(value);
+      else if (!node) throw No{fmt::format("{} does not come from a projection", who_)};
+      else if (node->as<Mul>() || node->as<Div>()) throw No{fmt::format("{} is multiplied by something that is not a constant", who_)};
+      else if (const auto* transpose = node->as<Transpose>()) value = untransposed(value, *transpose);
+      else if (node->as<Reshape>()) value = unsplit(value, want), split = true;
+      else throw No{fmt::format("{} passes through `{}` ({})", who_, node->name, node->op.name())};
     }
   }
+
+ private:
+  ValueId take(ValueId value, size_t input) {
+    match_.nodes.push_back(l_.producer_id(value));
+    return l_.graph.producer_of(value)->inputs[input];
+  }
+
+  // Of a product with a constant: the other factor; kNone otherwise. Before a Q the constant scales what is rounded, behind it the codes.
+  ValueId unscaled(ValueId value, const Node& node) {
+    if (!node.as<Mul>() && !node.as<Div>()) return kNone;
+    const size_t side = l_.scalar_constant(node.inputs[1]) ? 1 : 0;
+    const auto c = l_.scalar_constant(node.inputs[side]);
+    if (!c || (node.as<Div>() && side == 0)) return kNone;
+    (in_.scale ? in_.mul : behind_) *= node.as<Mul>() ? *c : 1 / *c;
+    return take(value, 1 - side);
+  }
+
+  ValueId unquantized(ValueId value, const Node& dq) {
+    const Node* q = l_.graph.producer_of(dq.inputs[0]);
+    const auto scale = l_.scalar_constant(dq.inputs[1]);
+    if (!q || !q->as<QuantizeLinear>() || !scale || l_.scalar_constant(q->inputs[1]) != scale)
+      throw No{fmt::format("{}'s Q and DQ differ in scale", who_)};
+    if (in_.scale) throw No{fmt::format("{} is quantized twice", who_)};
+    if (l_.graph.value(dq.inputs[0]).type->dtype != DType::e4m3) throw No{fmt::format("{} is not quantized to e4m3", who_)};
+    in_.scale = scale;
+    return take(take(value, 0), 0);
+  }
+
+  ValueId untransposed(ValueId value, const Transpose& transpose) {
+    if (transpose.perm.size() != 4) throw No{fmt::format("{} has a transpose of rank {}", who_, transpose.perm.size())};
+    Perm composed(4);
+    for (size_t i = 0; i < 4; ++i) composed[i] = transpose.perm[static_cast<size_t>(perm_[i])];
+    perm_ = composed;
+    return take(value, 0);
+  }
+
+  ValueId unsplit(ValueId value, const Perm& want) {
+    const auto dims = l_.item_dims(value);
+    if (dims.size() != 3) throw No{fmt::format("{} is not split into [batch, tokens, heads, head_dim]", who_)};
+    if (perm_ != want) throw No{fmt::format("{} reaches the product in layout [{}]", who_, fmt::join(perm_, ","))};
+    if (match_.tokens && (match_.tokens != dims[0] || match_.heads != dims[1] || match_.head_dim != dims[2]))
+      throw No{"q, k and v differ in shape (cross or grouped attention)"};
+    match_.tokens = dims[0], match_.heads = dims[1], match_.head_dim = dims[2];
+    return take(value, 0);
+  }
+
+  HeadInput finished(ValueId base) {
+    if (in_.scale && !(behind_ > 0)) throw No{fmt::format("{}'s codes are multiplied by {}", who_, behind_)};
+    (in_.scale ? in_.factor : in_.mul) *= behind_;
+    in_.base = base;
+    return in_;
+  }
+
+  const Lowering& l_;
+  AttentionMatch& match_;
+  const char* who_;
+  HeadInput in_;
+  float behind_ = 1;  // product of the constants between the operand and the DQ, if there is one
+  Perm perm_{0, 1, 2, 3};
+};
+
+HeadInput trace_head_input(const Lowering& l, ValueId value, const Perm& want, AttentionMatch& match, const char* who) {
+  return HeadTrace(l, match, who).run(value, want);
 }
 
 // A constant added to the scores: nothing, or a causal mask.
@@ -134,6 +168,8 @@ void trace_scores(const Lowering& l, ValueId value, AttentionMatch& match, const
     if (node->as<Add>() && c && !*mask) *mask = c;
     else if (node->as<Mul>() && c && c->count() == 1) match.score_scale *= static_cast<float>(c->at(0));
     else if (node->as<Div>() && side == 1 && c && c->count() == 1) match.score_scale /= static_cast<float>(c->at(0));
+    else if (node->as<DequantizeLinear>())
+      throw No{"the scores are quantized (onnxruntime's quantizer leaves outputs alone with OpTypesToExcludeOutputQuantization)"};
     else throw No{fmt::format("the scores pass through `{}` ({})", node->name, node->op.name())};
     value = node->inputs[1 - side];
   }
@@ -149,9 +185,25 @@ ValueId behind_casts(const Lowering& l, ValueId value, AttentionMatch& match) {
   return value;
 }
 
-// Forward from the softmax: [Q DQ], the second product, [Q DQ], Transpose, Reshape.
+// Behind Casts and, unless the output has it already, a Q and DQ.
+ValueId take_output(const Lowering& l, ValueId value, AttentionMatch& match) {
+  value = behind_casts(l, value, match);
+  auto q = match.output ? std::nullopt : l.quantized(value);
+  if (!q) return value;
+  if (q->values.size() != 1) throw No{"the quantized output has several uses"};
+  value = q->values[0];
+  match.nodes.insert(match.nodes.end(), q->nodes.begin(), q->nodes.end());
+  match.output = std::move(q);
+  return behind_casts(l, value, match);
+}
+
+// Forward from the softmax: [Q DQ], the second product, Transpose, Reshape, with one [Q DQ] of the output among them.
 ValueId follow_output(const Lowering& l, ValueId p, AttentionMatch& match) {
   p = behind_casts(l, p, match);
+  if (const ValueId guarded = l.behind_nan_guard(p, match.nodes); match.mask != kNone && guarded != kNone) {
+    match.notes.push_back("an item whose mask hides every key weighs all keys alike; the model's test for NaN gives it zeros");
+    p = behind_casts(l, guarded, match);
+  }
   if (const auto q = l.quantized(p)) {
     match.p_scale = q->scale;
     match.nodes.insert(match.nodes.end(), q->nodes.begin(), q->nodes.end());
@@ -162,19 +214,14 @@ ValueId follow_output(const Lowering& l, ValueId p, AttentionMatch& match) {
   if (!product || !product->as<MatMul>() || product->inputs[0] != p) throw No{"the softmax is not the first operand of one product with v"};
   match.nodes.push_back(match.anchor);
   const ValueId v = product->inputs[1];
-  ValueId out = behind_casts(l, product->outputs[0], match);
-  if (auto q = l.quantized(out)) {
-    if (q->values.size() != 1) throw No{"the quantized output has several uses"};
-    out = q->values[0];
-    match.nodes.insert(match.nodes.end(), q->nodes.begin(), q->nodes.end());
-    match.output = std::move(q);
-  }
+  ValueId out = take_output(l, product->outputs[0], match);
   NodeId id = kNone;
   const Node* transpose = l.only_consumer(out, &id);
   if (!transpose || !transpose->as<Transpose>() || transpose->as<Transpose>()->perm != Perm{0, 2, 1, 3})
     throw No{"heads are not merged by a transpose [0, 2, 1, 3]"};
   match.nodes.push_back(id);
-  const Node* merge = l.only_consumer(transpose->outputs[0], &id);
+  out = take_output(l, transpose->outputs[0], match);
+  const Node* merge = l.only_consumer(out, &id);
   if (!merge || !merge->as<Reshape>()) throw No{"heads are not merged by a reshape"};
   match.nodes.push_back(id);
   match.result = behind_casts(l, merge->outputs[0], match);
@@ -205,8 +252,12 @@ AttentionMatch match_softmax(const Lowering& l, NodeId id) {
   if (!all && !none) throw No{"only some of q, k and v are quantized"};
   if (all && match.p_scale == 0 && !l.fuse_attention)
     throw No{"q, k and v are quantized, the softmax is not: no unfused step multiplies both"};
+  // ModelOpt writes both: the softmax alone where a linear-only recipe left q, k and v alone, or (before 0.46, its plug-in) all but it.
+  if (all != (match.p_scale > 0))
+    match.notes.push_back(all ? "half quantized: the softmax is not, q, k and v are" : "half quantized: the softmax is, q, k and v are not");
   const DType in = l.graph.value(match.q.base).type->dtype, out = l.graph.value(match.result).type->dtype;
-  if (in != out) throw No{fmt::format("q is {} and the result {}: a Cast in between has no counterpart", in, out)};
+  if (in != out)
+    throw No{fmt::format("q is {} and the result {} (`octet fix-types --precision fp16` gives a model one float type)", in, out)};
   if (mask) match.causal = causal_mask(*mask, match.tokens);
   if (l.item_dims(match.result) != std::vector<int64_t>{match.tokens, match.heads * match.head_dim})
     throw No{"heads are not merged into [batch, tokens, width]"};
@@ -235,6 +286,8 @@ bool match_attention(Lowering& l, NodeId anchor) {
   const auto found = std::find_if(l.attentions.begin(), l.attentions.end(), [&](const AttentionMatch& m) { return m.anchor == anchor; });
   if (found == l.attentions.end()) return l.refuse_as_consequence(anchor, "a product of two activations outside a fused attention"), false;
   const AttentionMatch& m = *found;
+  if (!l.fuse_attention && m.q.scale.has_value() != (m.p_scale > 0))
+    return l.refuse(anchor, "q, k, v and the softmax are not quantized alike, and the pass fuse-attention is off"), false;
   plan::Attention op;
   const auto width = static_cast<uint32_t>(m.heads * m.head_dim);
   const auto input = [&](const HeadInput& in) {
@@ -243,7 +296,7 @@ bool match_attention(Lowering& l, NodeId anchor) {
     const auto stride = static_cast<uint32_t>(buffer.dims.back());
     // q, k and v of a merged projection lie side by side: column 0, width or 2 * width.
     const auto role = static_cast<uint32_t>(l.head_inputs.at(in.base).second);
-    return plan::AttentionInput{at.buffer, stride == width ? 0 : role * width, stride, at.scale};
+    return plan::AttentionInput{at.buffer, stride == width ? 0 : role * width, stride, at.scale * in.factor};
   };
   op.q = input(m.q), op.k = input(m.k), op.v = input(m.v);
   op.tokens = static_cast<uint32_t>(m.tokens);
@@ -265,12 +318,7 @@ bool match_attention(Lowering& l, NodeId anchor) {
     op.out_scale = out.scale;
     nodes.insert(nodes.end(), out.nodes.begin(), out.nodes.end());
   }
-  // ModelOpt quantizes one without the other: the softmax where a linear-only recipe left q, k and v alone; or all but the softmax.
-  std::vector<std::string> notes;
-  if ((op.p_scale > 0) != m.q.scale.has_value())
-    notes.push_back(m.q.scale ? "half quantized: the softmax is not, q, k and v are"
-                              : "half quantized: the softmax is, q, k and v are not");
-  if (l.fuse_attention) l.emit(l.graph.node(anchor).name, op, nodes, notes);
+  if (l.fuse_attention) l.emit(l.graph.node(anchor).name, op, nodes, m.notes);
   else emit_attention_steps(l, m, op, nodes);
   return true;
 }

@@ -44,6 +44,8 @@ class MaskTrace {
   }
   // One value for each key of an item, in order.
   bool is_row(ValueId value) const {
+    const Shape& shape = l_.graph.value(value).type->shape;
+    if (shape.empty() || shape[0].is_static()) return false;  // no item has a row of its own
     const auto dims = l_.item_dims(value);
     int64_t count = 1;
     for (const int64_t dim : dims) count *= dim;
@@ -52,6 +54,20 @@ class MaskTrace {
   bool is_layout(const Node& node) const {
     if (node.as<Expand>()) return is_row(node.inputs[0]);
     return (node.as<Unsqueeze>() || node.as<Reshape>()) && is_row(node.outputs[0]);
+  }
+  // Behind a row, whatever the shape: the order of elements stays.
+  bool keeps_order(const Node& node) const {
+    return node.as<Unsqueeze>() || node.as<Squeeze>() || node.as<Reshape>() || node.as<Flatten>();
+  }
+  // x of And(x, true), as a row.
+  ValueId only_condition(const Node& node) const {
+    for (size_t side = 0; node.as<And>() && side < 2; ++side) {
+      const HostTensor* constant = l_.graph.constant_of(node.inputs[side]);
+      bool all = constant != nullptr;
+      for (int64_t i = 0; all && i < constant->count(); ++i) all = constant->at_int(i) != 0;
+      if (all && is_row(node.inputs[1 - side])) return node.inputs[1 - side];
+    }
+    return kNone;
   }
   bool between_floats(const Node& node) const {
     return node.as<Cast>() && is_float(l_.graph.value(node.inputs[0]).type->dtype) && is_float(l_.graph.value(node.outputs[0]).type->dtype);
@@ -68,7 +84,7 @@ class MaskTrace {
 
 // Layout changes, Casts, Not, Equal(x, 0) and 1 - x of the input.
 std::optional<MaskTrace::Keys> MaskTrace::keys(ValueId value) {
-  bool hidden = false;
+  bool hidden = false, row = false;
   for (;;) {
     if (l_.producer_id(value) == kNone && !l_.graph.constant_of(value)) {  // a graph input
       const DType dtype = l_.graph.value(value).type->dtype;
@@ -77,8 +93,11 @@ std::optional<MaskTrace::Keys> MaskTrace::keys(ValueId value) {
     }
     const Node* node = take(value);
     if (!node) return std::nullopt;
-    if (node->as<Cast>() || is_layout(*node)) {
+    row |= is_row(value);
+    if (node->as<Cast>() || is_layout(*node) || (row && keeps_order(*node))) {
       value = node->inputs[0];
+    } else if (const ValueId condition = only_condition(*node); condition != kNone) {
+      value = condition;
     } else if (node->as<Not>()) {
       hidden = !hidden, value = node->inputs[0];
     } else if (node->as<Equal>() && is_number(node->inputs[1], 0)) {

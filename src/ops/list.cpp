@@ -5,6 +5,7 @@
 #include <array>
 
 #include "ops/arithmetic.h"
+#include "ops/attention.h"
 #include "ops/batch_normalization.h"
 #include "ops/cast.h"
 #include "ops/clip.h"
@@ -24,6 +25,7 @@
 #include "ops/reduce.h"
 #include "ops/reshape.h"
 #include "ops/resize.h"
+#include "ops/scatter.h"
 #include "ops/shape.h"
 #include "ops/slice.h"
 #include "ops/softmax.h"
@@ -44,12 +46,12 @@ auto table() {
 
 const auto& ops_by_name() {
   static const auto all =
-      table<Abs, Add, And, ArgMax, BatchNormalization, Cast, CastLike, Clip, Concat, Constant, ConstantOfShape, Conv, ConvTranspose, CumSum,
-            DequantizeLinear, Div, Equal, Erf, Exp, Expand, Flatten, Gather, GatherElements, GatherND, Gelu, Gemm, Greater, GreaterOrEqual,
-            Identity, IsNaN, LayerNormalization, Less, LessOrEqual, LpNormalization, MatMul, Max, Min, Mul, Neg, Not, Or, Pad, Pow,
-            QuantizeLinear, QuickGelu, RangeOp, Reciprocal, ReduceL2, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum, Relu,
-            Reshape, Resize, ShapeOp, Sigmoid, SizeOp, Slice, Softmax, Split, Sqrt, Squeeze, Sub, Tanh, Tile, Transpose, Trilu, Unsqueeze,
-            Where>();
+      table<Abs, Add, And, ArgMax, Attention, BatchNormalization, Cast, CastLike, Clip, Concat, Constant, ConstantOfShape, Conv,
+            ConvTranspose, CumSum, DequantizeLinear, Div, Equal, Erf, Exp, Expand, Flatten, Gather, GatherElements, GatherND, Gelu, Gemm,
+            Greater, GreaterOrEqual, Identity, IsNaN, LayerNormalization, Less, LessOrEqual, LpNormalization, MatMul, Max, Min, Mul, Neg,
+            Not, Or, Pad, Pow, QuantizeLinear, QuickGelu, RangeOp, Reciprocal, ReduceL2, ReduceMax, ReduceMean, ReduceMin, ReduceProd,
+            ReduceSum, Relu, Reshape, Resize, ScatterND, ShapeOp, Sigmoid, SizeOp, Slice, Softmax, Split, Sqrt, Squeeze, Sub, Tanh, Tile,
+            Transpose, Trilu, Unsqueeze, Where>();
   return all;
 }
 

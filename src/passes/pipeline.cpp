@@ -11,12 +11,16 @@ namespace octet::passes {
 namespace {
 
 constexpr Pass kPipeline[] = {
+    {"fold-quantizers", "evaluates the Q of weights, and all else that constants give, before anything moves past it", fold_constants},
     {"expand-gemm", "a Gemm with a constant matrix becomes MatMul and Add", expand_gemm},
+    {"expand-attention", "an Attention becomes its two products and the softmax between them", expand_attention},
     {"sink-dequantize", "moves a weight's DQ behind the Transpose that follows it; evaluates the DQ of a table", sink_dequantize},
     {"sink-expand", "what a batch repeats is repeated late, or by broadcasting", sink_expand},
     {"fold-constants", "evaluates nodes whose inputs are constants, and shapes that do not depend on the batch", fold_constants},
+    {"gather-all", "a gather of every element in order becomes a Reshape", gather_all},
     {"shape-of-inputs", "the batch is asked of the graph inputs, so that no activation is read for its shape alone", shape_of_inputs},
     {"drop-identities", "removes Identity, casts to the same type, reshapes and transposes that change nothing", drop_identities},
+    {"place-qdq", "moves a Q/DQ pair in front of layout changes, to the node whose result it rounds", place_qdq},
     {"merge-duplicates", "one node for equal nodes: q, k and v then share one Q/DQ of the LayerNorm output", merge_duplicates},
     {"collapse-qdq", "removes a second Q/DQ of the same scale behind layout changes", collapse_qdq},
     {"fuse-layer-norm", "a layer norm spelt as means, squares and a root becomes LayerNormalization", fuse_layer_norm},

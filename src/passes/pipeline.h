@@ -41,10 +41,12 @@ std::vector<Report> run_pipeline(Graph& graph, const Options& options = {});
 
 // One file each; the summaries are in pipeline.cpp.
 int expand_gemm(Graph& graph, Notes& notes);
+int expand_attention(Graph& graph, Notes& notes);
 int sink_dequantize(Graph& graph, Notes& notes);
 int sink_expand(Graph& graph, Notes& notes);
 int fold_constants(Graph& graph, Notes& notes);
 int evaluate_constants(Graph& graph);  // the part of it that knows constants alone, no shapes; for other uses than the pipeline's
+int gather_all(Graph& graph, Notes& notes);
 int shape_of_inputs(Graph& graph, Notes& notes);
 int drop_identities(Graph& graph, Notes& notes);
 int merge_duplicates(Graph& graph, Notes& notes);
@@ -52,6 +54,7 @@ int fuse_layer_norm(Graph& graph, Notes& notes);
 int fuse_gelu(Graph& graph, Notes& notes);
 int drop_nan_guard(Graph& graph, Notes& notes);
 int unflatten_transpose(Graph& graph, Notes& notes);
+int place_qdq(Graph& graph, Notes& notes);
 int collapse_qdq(Graph& graph, Notes& notes);
 int pick_by_item(Graph& graph, Notes& notes);
 int pool_before_norm(Graph& graph, Notes& notes);

@@ -30,7 +30,9 @@ void say_fp8(const plan::Plan& plan, const plan::Operation& op, const std::vecto
   } else if (!step.notes.empty() && quantized) {
     step.fp8_reason = step.notes.front();
   } else if (step.category == "attention" || step.category == "unfused attention") {
-    step.fp8_reason = "the model does not quantize q, k, v and the softmax";
+    const auto* fused = std::get_if<plan::Attention>(&op);
+    step.fp8_reason = fused && fused->p_scale > 0 ? "the model quantizes the softmax alone, not q, k and v: that speeds nothing"
+                                                  : "the model does not quantize q, k, v and the softmax";
   } else if (quantized && step.out_dtype == "e4m3") {
     step.fp8_reason = fmt::format("its output is quantized; its input is {} in the model, without Q/DQ", step.precision);
   } else {
@@ -175,6 +177,7 @@ StepTimes time_steps(Context& context, size_t steps, int64_t batch, std::span<co
     for (auto& step : times.ms) step.push_back(0);
     at = now();
     context.run(batch, inputs, outputs, &hook);
+    if (!options.plain_runs) continue;
     const double begin = now();
     context.run(batch, inputs, outputs, nullptr);
     const double wall = now() - begin;

@@ -21,13 +21,14 @@ struct Event {
 };
 struct StepTimes {
   std::vector<std::vector<double>> ms;  // [step][run]
-  std::vector<double> plain_ms;         // [run]: compute time of the plain run that followed each profiled one
+  std::vector<double> plain_ms;         // [run]: compute time of the plain run that followed each profiled one, if any
   std::vector<Event> events;            // of the first runs, at most `traced_runs`
 };
 struct StepTimingOptions {
   int least_runs = 11, most_runs = 200;
   double seconds = 3;  // of profiled and plain runs together, once least_runs are done
   int traced_runs = 0;
+  bool plain_runs = true;
 };
 // Profiled and plain runs take turns, so that drift of the machine meets both. The context has run at this batch before.
 StepTimes time_steps(Context& context, size_t steps, int64_t batch, std::span<const void* const> inputs, std::span<void* const> outputs,

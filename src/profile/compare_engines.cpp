@@ -150,6 +150,8 @@ const Step& slowest_of(const Engine& engine, const MatchedLayer::Side& side) {
 
 // Why a layer may be slower than it was: what its own steps say.
 std::string reason_of(const Step& before, const Step& step) {
+  if (step.kernel == before.kernel && step.problem == before.problem)
+    return "the same kernel and problem: what runs beside it or the machine's clocks differ, not the layer";
   if (step.flops == 0 && step.out_dtype == "e4m3" && before.out_dtype != "e4m3")
     return "it rounds to e4m3 as well: the steps that read its codes gain";
   if (!step.fp8_reason.empty() && step.fp8 != "n/a") return step.fp8_reason;

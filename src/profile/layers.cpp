@@ -1,21 +1,33 @@
 #include "profile/layers.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "base/error.h"
+#include "profile/estimate.h"
 
 namespace octet::profile {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Bytes of a name that are no UTF-8 become U+FFFD.
+std::string one_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
 
 double Layer::total() const { return std::accumulate(ms.begin(), ms.end(), 0.0); }
 
 double Layer::median() const {
   OCTET_CHECK(!ms.empty(), name);
-  std::vector<double> sorted = ms;
-  std::ranges::sort(sorted);
-  const size_t half = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  return median_of(ms);
+}
+
+double LayerProfile::steps_ms() const {
+  std::vector<double> sums(layers.empty() ? 0 : layers.front().ms.size());
+  for (const Layer& layer : layers)
+    for (size_t run = 0; run < sums.size(); ++run) sums[run] += layer.ms.at(run);
+  return median_of(sums);
 }
 
 double LayerProfile::total() const {
@@ -25,15 +37,15 @@ double LayerProfile::total() const {
 }
 
 std::string to_json(const LayerProfile& profile) {
-  using Json = nlohmann::ordered_json;
   const size_t runs = profile.layers.empty() ? 0 : profile.layers.front().ms.size();
   const double all = profile.total();
-  std::string text = "[\n  " + Json{{"count", runs},
-                                    {"batch", profile.batch},
-                                    {"device", profile.device},
-                                    {"engine", profile.engine},
-                                    {"computeMs", profile.compute_ms}}
-                                   .dump();
+  std::string text = "[\n  " + one_line(Json{{"count", runs},
+                                             {"batch", profile.batch},
+                                             {"device", profile.device},
+                                             {"engine", profile.engine},
+                                             {"computeMs", profile.compute_ms},
+                                             {"plainMs", profile.plain_ms},
+                                             {"stepsMs", profile.steps_ms()}});
   for (const Layer& layer : profile.layers) {
     OCTET_CHECK(layer.ms.size() == runs, layer.name);
     const double total = layer.total();
@@ -45,7 +57,7 @@ std::string to_json(const LayerProfile& profile) {
                     {"kind", layer.kind},
                     {"problem", layer.problem},
                     {"kernel", layer.kernel}};
-    text += "\n, " + json.dump();
+    text += "\n, " + one_line(json);
   }
   return text + "\n]\n";
 }

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <thread>
 
+#include "profile/estimate.h"
+
 namespace octet::profile {
 namespace {
 
@@ -21,11 +23,6 @@ double percentile(const std::vector<double>& ascending, double p) {
   const auto n = static_cast<int64_t>(ascending.size());
   const auto exclude = static_cast<int64_t>((1 - static_cast<float>(p) / 100) * static_cast<float>(n));
   return ascending[static_cast<size_t>(std::max<int64_t>(n - 1 - exclude, 0))];
-}
-
-double median_of(const std::vector<double>& ascending) {
-  const size_t n = ascending.size();
-  return n % 2 ? ascending[n / 2] : (ascending[n / 2 - 1] + ascending[n / 2]) / 2;
 }
 
 double steady_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }

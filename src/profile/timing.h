@@ -1,7 +1,8 @@
 // Times an engine as trtexec does (its 10.16 semantics): warm-up cut, at least `iterations` and `duration`, its percentile formula,
-// median, coefficient of variation. On the CPU there are no transfers and nothing is queued: latency = compute = the wall time of one
-// run. On a GPU transfers and compute are timed by its own events, a run at a time: trtexec's numbers with --useSpinWait and one
-// stream, without its overlap of one run's transfers with the next one's compute. Next: timing_report.h (what is printed).
+// median, coefficient of variation. On the CPU there are no transfers: latency = compute = the wall time of one run, and enqueue is what
+// passes of it until its first step begins. On a GPU transfers and compute are timed by its own events, a run at a time: trtexec's numbers
+// with --useSpinWait and one stream, without its overlap of one run's transfers with the next one's compute. Next: timing_report.h (what is
+// printed).
 #pragma once
 #include <functional>
 #include <optional>
@@ -23,7 +24,7 @@ struct TimingOptions {
 
 struct Run {
   double begin_ms, end_ms;                           // since the first run, by the host's clock
-  std::optional<DeviceTimes> device = std::nullopt;  // by the device's own clock
+  std::optional<DeviceTimes> device = std::nullopt;  // by the device's own clock; on the CPU by the backend
   int stream = 0;                                    // of several that ran at a time
 
   double wall_ms() const { return end_ms - begin_ms; }
@@ -32,8 +33,8 @@ struct Run {
   double compute_ms() const { return device ? device->compute_ms : wall_ms(); }
   double h2d_ms() const { return device ? device->h2d_ms : 0; }
   double d2h_ms() const { return device ? device->d2h_ms : 0; }
-  // On the CPU the call itself computes: handing over takes no time of its own.
   double enqueue_ms() const { return device ? device->enqueue_ms : 0; }
+  bool on_device() const { return device && !device->on_host; }
   double compute_begin_ms() const { return begin_ms + h2d_ms(); }
 };
 struct Timing {

@@ -14,7 +14,7 @@ using Time = double (Run::*)() const;
 class Writer {
  public:
   Writer(const Timing& timing, const TimingOptions& options, const ReportOptions& report)
-      : timing_(timing), options_(options), report_(report), on_device_(!timing.runs.empty() && timing.runs.front().device.has_value()) {}
+      : timing_(timing), options_(options), report_(report), on_device_(!timing.runs.empty() && timing.runs.front().on_device()) {}
 
   std::vector<ReportLine> lines() {
     info("Warmup completed {} queries over {:.6g} ms", timing_.warm_up_runs, options_.warm_up_ms);
@@ -82,12 +82,15 @@ class Writer {
     info("Items per second: {:.6g} (batch {})", of(&Run::latency_ms).throughput * static_cast<double>(report_.batch), report_.batch);
     times("Wall Latency", &Run::wall_ms);
     if (!on_device_)
-      info("On the CPU nothing is queued or transferred: enqueue and transfers are 0, and GPU Compute Time is the wall time of a run.");
+      info(
+          "On the CPU nothing is transferred: H2D and D2H are 0, GPU Compute Time is the wall time of a run, and Enqueue Time what passes "
+          "of "
+          "it until the first step begins.");
   }
 
   void warnings() {
     const Summary compute = of(&Run::compute_ms);
-    if (of(&Run::enqueue_ms).median > kEnqueueBound * compute.median)
+    if (on_device_ && of(&Run::enqueue_ms).median > kEnqueueBound * compute.median)
       add('W', "* Handing over a run takes the host more than {:g} of the compute time: the GPU may wait for it.", kEnqueueBound);
     for (const auto& [time, what] : {std::pair{&Run::h2d_ms, "inputs to the GPU"}, {&Run::d2h_ms, "outputs from the GPU"}})
       if (on_device_ && of(time).median >= compute.median)

@@ -38,7 +38,17 @@ TEST(TimingReport, HasTrtexecsLines) {
   EXPECT_THAT(lines, Contains(StartsWith("H2D Latency: min = 0 ms")));
   EXPECT_THAT(lines, Contains("Total Host Walltime: 0.03 s"));
   EXPECT_THAT(lines, Contains("Items per second: 12800 (batch 128)"));
-  EXPECT_THAT(lines, Contains(StartsWith("On the CPU nothing is queued")));
+  EXPECT_THAT(lines, Contains(StartsWith("On the CPU nothing is transferred")));
+}
+
+TEST(TimingReport, OfTheHostHasItsHandingOver) {
+  const DeviceTimes host{0, 9, 0, 8.5, true};
+  const auto lines = lines_of(trace({9.25, 9.25}, host), 'I');
+  EXPECT_THAT(lines, Contains(StartsWith("Latency: min = 9 ms")));
+  EXPECT_THAT(lines, Contains(StartsWith("Enqueue Time: min = 8.5 ms")));
+  EXPECT_THAT(lines, Contains(StartsWith("Wall Latency: min = 9.25 ms")));
+  EXPECT_THAT(lines, Contains(StartsWith("On the CPU nothing is transferred")));
+  EXPECT_TRUE(lines_of(trace({9, 9}, host), 'W').empty());  // of several streams one waits for the others: no GPU does
 }
 
 TEST(TimingReport, LatencyOnADeviceIsTheSumOfItsParts) {

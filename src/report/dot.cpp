@@ -3,14 +3,15 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "report/layered.h"
 
 namespace octet::report {
 namespace {
 
 constexpr float kPixels = 72;  // to an inch: dot's unit of lengths
-constexpr std::string_view kFix = "install graphviz (Debian: `apt-get install graphviz`); `--json` needs no layout";
 
 std::string dot_name(int32_t item) { return item == kIn ? "in" : item == kOut ? "out" : fmt::format("n{}", item); }
 
@@ -88,6 +89,21 @@ Pattern read_graph(PlainReader& in, const DotGraph& graph) {
   }
 }
 
+// Throws Error{kIo}.
+std::vector<Pattern> by_dot(std::span<const DotGraph> graphs) {
+  std::string text;
+  for (const DotGraph& graph : graphs) text += dot_text(graph);
+  using End = ProcessResult::End;
+  const ProcessLimits limits;
+  const std::vector<std::string> command{"dot", "-Tplain"};
+  const ProcessResult result = run_process(command, text, limits);
+  if (result.end == End::kNotFound) fail(Code::kIo, "graphviz's `dot` is not installed (Debian: `apt-get install graphviz`)");
+  if (result.end == End::kTimedOut)
+    fail(Code::kIo, "graphviz's `dot` did not finish {} graphs in {} s", graphs.size(), limits.time.count() / 1000);
+  if (!result.ok()) fail(Code::kIo, "graphviz's `dot` failed ({}): {}", result.code, printable(result.err));
+  return read_plain(result.out, graphs);
+}
+
 }  // namespace
 
 std::string dot_text(const DotGraph& graph) {
@@ -113,21 +129,16 @@ std::vector<Pattern> read_plain(std::string_view text, std::span<const DotGraph>
   return out;
 }
 
-std::vector<Pattern> lay_out(std::span<const DotGraph> graphs) {
-  std::string text;
-  for (const DotGraph& graph : graphs) text += dot_text(graph);
-  using End = ProcessResult::End;
-  const ProcessLimits limits;
-  const std::vector<std::string> command{"dot", "-Tplain"};
-  const ProcessResult result = run_process(command, text, limits);
-  if (result.end == End::kNotFound)
-    throw Error(Code::kIo, "graphviz's `dot`, which lays out the graphs, is not installed", std::string(kFix));
-  if (result.end == End::kTimedOut)
-    throw Error(Code::kIo, fmt::format("graphviz's `dot` did not finish {} graphs in {} s", graphs.size(), limits.time.count() / 1000),
-                "`--json` has the same data and needs no layout");
-  if (!result.ok())
-    throw Error(Code::kIo, fmt::format("graphviz's `dot` failed ({}): {}", result.code, printable(result.err)), std::string(kFix));
-  return read_plain(result.out, graphs);
+Layout lay_out(std::span<const DotGraph> graphs) {
+  try {
+    return {by_dot(graphs), ""};
+  } catch (const Error& error) {
+    if (error.code() != Code::kIo) throw;
+    Layout plain{{}, fmt::format("{}: the graphs are laid out plainly", error.message())};
+    log(Level::kWarning, "{}", plain.note);
+    for (const DotGraph& graph : graphs) plain.patterns.push_back(lay_out_layered(graph));
+    return plain;
+  }
 }
 
 }  // namespace octet::report

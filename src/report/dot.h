@@ -17,8 +17,12 @@ struct DotGraph {
   friend auto operator<=>(const DotGraph&, const DotGraph&) = default;
 };
 
-// All of them in one run of dot. Throws as draw().
-std::vector<Pattern> lay_out(std::span<const DotGraph> graphs);
+// All of them in one run of dot; by lay_out_layered() where dot is absent, fails or takes too long, and the note says which.
+struct Layout {
+  std::vector<Pattern> patterns;
+  std::string note;
+};
+Layout lay_out(std::span<const DotGraph> graphs);
 
 std::string dot_text(const DotGraph& graph);                                               // what dot reads
 std::vector<Pattern> read_plain(std::string_view text, std::span<const DotGraph> graphs);  // what `dot -Tplain` writes; throws Error{kIo}

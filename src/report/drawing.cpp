@@ -89,7 +89,8 @@ Drawing draw(const Shape& shape) {
     out.blocks.push_back({std::move(groups[i].name), found->second, std::move(groups[i].nodes)});
   }
   distinct.push_back(std::move(graphs.top));
-  out.patterns = lay_out(distinct);
+  Layout layout = lay_out(distinct);
+  out.patterns = std::move(layout.patterns), out.note = std::move(layout.note);
   out.top = std::move(out.patterns.back());
   out.patterns.pop_back();
   return out;

@@ -43,12 +43,13 @@ struct Drawing {
   std::vector<Block> blocks;
   std::vector<int64_t> items;  // of `top`, in the order of its boxes: a node, or -1 - block
   Pattern top;                 // all blocks collapsed
+  std::string note;            // why graphviz did not lay it out; else empty
 };
 
 // The size of a collapsed block.
 inline constexpr float kBlockWidth = 190, kBlockHeight = 44;
 
-// By graphviz's `dot`, run as a child. Throws Error{kIo} where dot is absent, fails, or takes more than a minute.
+// By graphviz's `dot`, run as a child for a minute at most; else by an own, plainer layout (layered.h), and the note says why.
 Drawing draw(const Shape& shape);
 
 }  // namespace octet::report

@@ -80,7 +80,11 @@ Json json_of(const Drawing& drawing) {
   Json patterns = Json::array(), blocks = Json::array();
   for (const Pattern& pattern : drawing.patterns) patterns.push_back(json_of(pattern));
   for (const Block& block : drawing.blocks) blocks.push_back({{"name", block.name}, {"pattern", block.pattern}, {"nodes", block.nodes}});
-  return {{"patterns", std::move(patterns)}, {"blocks", std::move(blocks)}, {"items", drawing.items}, {"top", json_of(drawing.top)}};
+  return {{"patterns", std::move(patterns)},
+          {"blocks", std::move(blocks)},
+          {"items", drawing.items},
+          {"top", json_of(drawing.top)},
+          {"note", drawing.note}};
 }
 
 std::string profile_html(const profile::Report& report) {

@@ -10,11 +10,10 @@ namespace octet::report {
 
 using Json = nlohmann::ordered_json;
 
-// Throws as draw().
 std::string profile_html(const profile::Report& report);
 
-// {patterns: [{w, h, boxes: [x, y, w, h, ...], curves: [[from, to, [x, y, ...]], ...]}], blocks: [{name, pattern, nodes}], items, top}:
-// the members of Drawing, rounded to whole pixels.
+// {patterns: [{w, h, boxes: [x, y, w, h, ...], curves: [[from, to, [x, y, ...]], ...]}], blocks: [{name, pattern, nodes}], items, top,
+// note}: the members of Drawing, rounded to whole pixels.
 Json json_of(const Drawing& drawing);
 
 // How large a node is drawn: a quantizer is a pill, any other operator a card.

@@ -13,12 +13,13 @@ std::string_view asset(std::string_view name) {
   fail(Code::kInternal, "{} is not embedded", name);
 }
 
-// All files whose name ends so, in the order of their names, less d3: it has an element of its own.
+// All files whose name ends so, in the order of their names, less d3, which has an element of its own; main.js, which starts the page,
+// is last.
 std::string all_of(std::string_view suffix) {
   std::string out;
   for (const Asset& one : embedded_files())
-    if (one.name.ends_with(suffix) && one.name != "d3.min.js") out += one.text;
-  return out;
+    if (one.name.ends_with(suffix) && one.name != "d3.min.js" && one.name != "main.js") out += one.text;
+  return suffix == ".js" ? out.append(asset("main.js")) : out;
 }
 
 std::string base64(std::string_view hex) {

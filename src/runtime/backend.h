@@ -29,10 +29,12 @@ struct StepEvent {
 };
 using StepHook = std::function<void(const StepEvent&)>;
 
-// What a run took on a device with memory of its own, by its own clock: inputs there, all steps, outputs back; and the time for which
-// the host was busy handing over the steps.
+// What a run took: inputs to the device, all steps, outputs back, by the device's own clock; and the time for which the host was busy
+// handing over the steps. Where the host itself computes nothing is transferred, compute is the whole run, and handing over is what
+// passes until the first step can begin: waiting for the cores and binding the tensors.
 struct DeviceTimes {
   double h2d_ms = 0, compute_ms = 0, d2h_ms = 0, enqueue_ms = 0;
+  bool on_host = false;
 };
 
 // A prepared plan's scratch: arena and per-thread memory. One at a time per caller; not thread-safe.
@@ -47,7 +49,7 @@ class Context {
   // Only valid after reserve(batch) with whole-batch chunks (see PrepareOptions::chunk).
   virtual std::span<std::byte> buffer(plan::Id id, int64_t batch) = 0;
   virtual void run_step(size_t step, int64_t batch) = 0;
-  virtual std::optional<DeviceTimes> last_times() const { return std::nullopt; }  // of the last run(); none where nothing is transferred
+  virtual std::optional<DeviceTimes> last_times() const { return std::nullopt; }  // of the last run(); none where nobody measures
   // Off: runs compute on the inputs of the last run before, and leave their outputs on the device.
   virtual void set_transfers([[maybe_unused]] bool on) {}
 };

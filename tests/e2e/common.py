@@ -50,8 +50,9 @@ class Run:
         parser.add_argument("--octet", required=True, type=Path)
         parser.add_argument("--work", required=True, type=Path)
         parser.add_argument("--tools", type=Path)
+        parser.add_argument("--files", type=Path, help="files that a test judges instead of its own, where it can")
         args = parser.parse_args()
-        self.octet_path, self.work, self.tools = args.octet, args.work, args.tools
+        self.octet_path, self.work, self.tools, self.files = args.octet, args.work, args.tools, args.files
         self.checks = self.failures = 0
         self.work.mkdir(parents=True, exist_ok=True)
         self.scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=self.work))

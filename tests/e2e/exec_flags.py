@@ -12,7 +12,7 @@ VALUES = {"--profilingVerbosity": "detailed", "--builderOptimizationLevel": "0",
           "--inputIOFormats": "fp16:chw", "--outputIOFormats": "fp16:chw+hwc", "--useRuntime": "lean", "--hardwareCompatibilityLevel": "ampere+",
           "--runtimePlatform": "SameAsBuild", "--sparsity": "enable", "--allocationStrategy": "runtime", "--tacticSources": "-CUDNN,+CUBLAS", "--compat": "10",
           "--accuracyAlgorithm": "cos", "--disable-pass": "fuse-gelu", "--dump-after": "none", "--useProfile": "0", "--duration": "0", "--warmUp": "0",
-          "--require-fp8": "*fc1*", "--device": "0", "--infStreams": "2", "--iterations": "2"}
+          "--require-fp8": "*fc1*", "--device": "0", "--cpu-threads": "2", "--infStreams": "2", "--iterations": "2"}
 SHAPES = {"--shapes": 3, "--minShapes": 1, "--optShapes": 2, "--maxShapes": 4}
 # Tried on lines of their own: they stop early, load instead of building, or need files.
 APART = {"--onnx", "--loadEngine", "--getPlanVersionOnly", "--timeDeserialize", "--skipInference", "--loadRefOutputs", "--refPair", "--accuracyThreshold", "--loadInputs",
@@ -28,7 +28,7 @@ def table(run):
 
 
 def takes_value(helped, name):
-    found = re.search(rf"^  (?:-\w,)?{name}(?:,--[\w-]+)*( [^ \n]+)?", helped, re.M)
+    found = re.search(rf"^  (?:-\w,)?{name}(?![\w-])(?:,--[\w-]+)*( [^ \n]+)?", helped, re.M)
     return bool(found and found[1])
 
 
@@ -78,7 +78,7 @@ def refusals(run, rows, helped, source):
         refused(run, name, [name, about.split(". Instead: ")[1].replace("\\|", "|")], source, name + value)
     for word, near in (("--warmup=5", "--warmUp"), ("--saveEngin=x", "--saveEngine"), ("--stronglytyped", "--stronglyTyped"), ("--exportTime=x", "--exportTimes")):
         refused(run, word, [f"did you mean `{near}`?"], source, word)
-    for bad, word in (("--percentile=101", "percent"), ("--iterations=0", "--iterations"), ("--duration=x", "--duration"), ("--memPoolSize=workspce:1", "workspace"),
+    for bad, word in (("--percentile=101", "percent"), ("--iterations=-1", "--iterations"), ("--duration=x", "--duration"), ("--memPoolSize=workspce:1", "workspace"),
                       ("--memPoolSize=workspace:1Q", "size"), ("--profilingVerbosity=all", "--profilingVerbosity"), ("--builderOptimizationLevel=6", "--builderOptimizationLevel"),
                       ("--accuracyThreshold=1", "--loadRefOutputs"), ("--inputIOFormats=fp32:chw", "fp32"), ("--inputIOFormats=fp16:chw32", "row-major")):
         refused(run, bad, [word], source, bad)
@@ -115,10 +115,14 @@ def apart(run):
     run.check(re.search(r"created with octet \d+\.\d+\.\d+, format version 1", out), "--getPlanVersionOnly")
     out = run.octet("exec", f"--loadEngine={text}", "--timeDeserialize").stdout
     run.check(re.search(r"Total deserialization time = [\d.]+ milliseconds in \d+ iterations", out), "--timeDeserialize")
-    out = run.octet("exec", f"--onnx={run.onnx('fp8', 'text')}", "--disable-pass=fuse-gelu", "--disable-pass=merge-duplicates", "--skipInference", "--explain", code=None)
-    run.check(out.returncode in (0, 4), f"--disable-pass twice: exit {out.returncode}")
-    out = run.octet("exec", f"--loadEngine={text}", "--shapes=input_ids:2x77", "--infStreams=3", "--iterations=4", "--duration=0", "--warmUp=0").stdout
-    run.check("Timing trace has 12 queries" in out and "[W] * 3 streams ran at a time" in out, "--infStreams=3 runs three at a time")
+    onnx = f"--onnx={run.onnx('fp8', 'text')}"
+    out = run.octet("exec", onnx, "--disable-pass=fuse-attention", "--disable-pass=merge-duplicates", "--skipInference", "--explain", "--no-self-check").stdout
+    run.check(out.count(" scores  ") == out.count(" softmax  ") == 4 and " attention  " not in out, "--disable-pass=fuse-attention")
+    run.check("pass merge-duplicates: 0 rewrites" in out or "pass merge-duplicates" not in out, "--disable-pass twice")
+    refused(run, "--disable-pass of a pass that lowering needs", ["mlp.fc2", "no step"], onnx, "--disable-pass=fuse-gelu", "--skipInference", code=4)
+    refused(run, "--disable-pass of no pass", ["did you mean `fuse-gelu`?"], onnx, "--disable-pass=fuse-gel", "--skipInference")
+    out = run.octet("exec", f"--loadEngine={text}", "--shapes=input_ids:2x77", "--streams=3", "--iterations=4", "--duration=0", "--warmUp=0").stdout
+    run.check("Timing trace has 12 queries" in out and "[W] * 3 streams ran at a time" in out, "--streams=3, the old name of --infStreams, runs three at a time")
     run.check("vocabulary [0, 49408)" in out, "random token ids are of the vocabulary")
     run.check(run.octet("exec", f"--loadEngine={text}", "--compat=11", *QUICK).returncode == 0, "--compat=11")
 

@@ -43,6 +43,10 @@ def twelve_flags(run):
     for name, key in (("Latency", "latencyMs"), ("GPU Compute Time", "computeMs"), ("H2D Latency", "h2dMs"), ("D2H Latency", "d2hMs"), ("Wall Latency", "wallMs")):
         expected = times_line(name, np.array([r[key] for r in rows]), (50, 90, 99.5))
         run.check(expected in lines, f"recomputed: {expected[:110]}")
+    enqueue = np.median([r["endEnqMs"] - r["startEnqMs"] for r in rows])
+    printed = float(re.search(r"Enqueue Time: .* median = ([\d.e-]+) ms", out)[1])
+    run.check(0 < printed < rows[0]["computeMs"] and abs(printed - enqueue) < 1e-4 * printed, f"enqueue time: what passes until the first step, {printed} ms")
+    run.check("On the CPU nothing is transferred" in out and not any(r["h2dMs"] or r["d2hMs"] for r in rows), "no transfers on the CPU, and a note says so")
     wall = (max(r["endD2hMs"] for r in rows) - rows[0]["startH2dMs"]) / 1000
     run.check(f"Throughput: {len(rows) / wall:.6g} qps" in lines, f"throughput {len(rows) / wall:.6g}")
     run.check(f"Items per second: {3 * len(rows) / wall:.6g} (batch 3)" in lines, "items a second")
@@ -89,6 +93,11 @@ def outputs(run, exported):
         run.octet("exec", f"--loadEngine={plan}", "--shapes=input_ids:3x77", f"--loadInputs=input_ids:{run.scratch / file}", f"--exportOutput={out}", *QUICK)
         values = np.array(json.loads(out.read_text())[0]["values"], np.float32).reshape(3, -1)
         run.equal(f"--loadInputs={file}: outputs are those of octet run", values, expected)
+        profile = run.scratch / "profile.json"
+        given = [f"--loadEngine={plan}", "--shapes=input_ids:3x77", f"--loadInputs=input_ids:{run.scratch / file}", *QUICK]
+        run.octet("exec", *given, f"--exportOutput={out}", "--dumpProfile", f"--exportProfile={profile}", "--profilingVerbosity=detailed")
+        values = np.array(json.loads(out.read_text())[0]["values"], np.float32).reshape(3, -1)
+        run.equal(f"--loadInputs={file}: the same bits with the profiler", values, expected)
     refused(run, "a file of another size", 3, ["1848 bytes", "1232"], f"--loadInputs=input_ids:{run.scratch / 'ids.bin'}", "--shapes=input_ids:2x77")
     (run.scratch / "bad.bin").write_bytes(np.full(77, 49408, np.int64).tobytes())
     refused(run, "a token id outside of the vocabulary", 3, ["49408", "vocabulary"], f"--loadInputs=input_ids:{run.scratch / 'bad.bin'}")
@@ -149,6 +158,25 @@ def hostile_names(run):
     run.check("\x01" not in out and "\x1f" not in out, "hostile names: nothing of them controls the terminal")
 
 
+def bad_names(run):
+    """Names that are no UTF-8, and none at all: the files are JSON still, and no two layers have one name."""
+    file, out = run.scratch / "bad_names.onnx", run.scratch / "bad_names.json"
+    name = b"text_model.encoder.layers.2.mlp.fc1"
+    data = run.onnx("fp8", "text").read_bytes()
+    file.write_bytes(data.replace(name, b"\xc3\xff\xfe" + name[3:]))
+    for flag in ("--exportProfile", "--exportLayerInfo", "--exportTimes"):
+        run.octet("exec", f"--onnx={file}", "--no-self-check", *QUICK, "--profilingVerbosity=detailed", f"{flag}={out}")
+        names = [x.get("Name") or x.get("name") for x in (lambda j: j["Layers"] if isinstance(j, dict) else j)(json.loads(out.read_text()))]
+        run.check(flag == "--exportTimes" or any(n and "\ufffd" in n for n in names), f"{flag}: bytes that are no UTF-8 are replaced")
+    model = onnx.load(run.onnx("fp8", "text"))
+    for node in model.graph.node:
+        node.name = ""
+    onnx.save(model, file)
+    run.octet("exec", f"--onnx={file}", "--no-self-check", *QUICK, f"--exportProfile={out}")
+    names = [x["name"] for x in json.loads(out.read_text())[1:]]
+    run.check(len(set(names)) == len(names) and all(names), f"of a graph without node names every layer has its own: {names[:3]}")
+
+
 def blog_lines(run):
     """The two lines of NVIDIA's blog for ViT-L/14 at batch 128, for the small model and its picture size."""
     for tower, shape in (("text", "text_input:128x77"), ("image", "image_input:128x3x32x32")):
@@ -169,4 +197,5 @@ if __name__ == "__main__":
         expected = outputs(run, exported)
         gates(run, expected)
         hostile_names(run)
+        bad_names(run)
         blog_lines(run)

@@ -43,7 +43,7 @@ with running(__doc__) as run:
     refused(run, "unknown option", 2, ["--frobnicate", "fix:"], "export", MODEL, "-o", scratch / "o", "--frobnicate")
     refused(run, "opset out of range", 2, ["19"], "export", MODEL, "--opset", "19", "-o", scratch / "o")
     refused(run, "neither --onnx nor --loadEngine", 2, ["--onnx"], "exec")
-    refused(run, "unknown input", 2, ["pixels"], "exec", f"--onnx={image}", "--shapes=pixels:1x3x32x32")
+    refused(run, "unknown input", 2, ["pixels"], "exec", f"--onnx={image}", "--shapes=pixels:1x3x32x32", "--strictNames")
     refused(run, "wrong dims", 2, ["pixel_values"], "exec", f"--onnx={image}", "--shapes=pixel_values:1x3x33x32")
     refused(run, "unknown ISA", 2, ["OCTET_ISA", "mmx"], "exec", f"--loadEngine={plan}", "--skipInference", env={"OCTET_ISA": "mmx"})
     refused(run, "missing ONNX file", 5, ["nowhere.onnx"], "check", scratch / "nowhere.onnx")

@@ -1,9 +1,15 @@
 #!/usr/bin/env python3
 """What `octet exec --exportProfile` writes, and the table that the GPU run makes of such files, on this machine's CPU."""
+import dataclasses
 import json
 import subprocess
+import sys
 
 from common import ROOT, TOWERS, running
+
+sys.path.insert(0, str(ROOT / "tools" / "bench"))
+import octet_exec
+from clip_shapes import VIT_L_14
 
 TABLE = ROOT / "tools" / "bench" / "profile_table.py"
 
@@ -14,7 +20,7 @@ def check_file(run, precision):
                         f"--exportProfile={file}").stdout
     description, *layers = json.loads(file.read_text())
     run.equal(f"{precision}: fields", [sorted(description)] + [list(layers[0])],
-              [["batch", "computeMs", "count", "device", "engine"], ["name", "timeMs", "averageMs", "medianMs", "percentage", "kind", "problem", "kernel"]])
+              [["batch", "computeMs", "count", "device", "engine", "plainMs", "stepsMs"], ["name", "timeMs", "averageMs", "medianMs", "percentage", "kind", "problem", "kernel"]])
     run.equal(f"{precision}: batch", description["batch"], 2)
     steps = run.steps(f"--loadEngine={plan}")
     run.equal(f"{precision}: a layer a step", [(x["name"], x["kind"], x["kernel"]) for x in layers], [s[:3] for s in steps])
@@ -54,9 +60,24 @@ def check_part(run):
     print(done.stdout)
 
 
+def check_bench(run):
+    """How tools/bench/gpu_peers.py times an engine and reads its profile, on the CPU with the small model's towers."""
+    small = dataclasses.replace(VIT_L_14["image"], image=32)
+    for tower in (small, VIT_L_14["text"]):
+        plan = run.plan("fp8", tower.name)
+        timing = octet_exec.time_engine(run.octet_path, plan, tower, 2, "cpu", 0.1)
+        run.check(0 < timing.low <= timing.median <= timing.high and timing.device.startswith("Device: cpu"), f"{tower.name}: {timing}")
+        groups = octet_exec.profile_engine(run.octet_path, plan, tower, 2, "cpu")
+        run.equal(f"{tower.name}: every step is in the table", sum(g.steps for g in groups), len(run.steps(f"--loadEngine={plan}")))
+        run.check(all(g.ms > 0 for g in groups) and groups == sorted(groups, key=lambda g: -g.ms), f"{tower.name}: slowest first")
+        rows = octet_exec.roofline_table(groups, octet_exec.Roofs(copy=1e10, product={"fp8": 1e12, "fp16": 1e12}))
+        run.check(sum("of product" in r or "of copy" in r for r in rows) == len(groups), f"{tower.name}: each of the {len(groups)} has its roof")
+
+
 if __name__ == "__main__":
     with running(__doc__) as run:
         for precision in ("fp8", "fp16"):
             check_file(run, precision)
         check_table(run)
         check_part(run)
+        check_bench(run)

@@ -20,6 +20,7 @@ DIFFERENCES = {
         "Pad between Q and DQ", "Squeeze between Q and DQ", "Unsqueeze between Q and DQ"]),
     "Integer zero points": (True, ["Q and DQ with a zero point 3 of i8", "Q and DQ with a zero point 128 of u8"]),
     "INT8 beside FP8 in one product": (True, ["MatMul of dequantized i8 and e4m3", "MatMul of dequantized e4m3 and i8"]),
+    "Attention in f32": (True, ["Attention of f32", "Attention of f32 with a mask of bool", "Attention of f32 with a mask of f32"]),
     "What ONNX forbids": (False, ["Clip of f16 at f32", "Pad of f16 with f32", "DQ of e4m3 with an i8 zero point", "Q per tensor with a vector of zero points",
                                   "Q to f16", "Add of f32 and f64, both inputs", "DQ by an f64 scale"]),
     "Values that cannot be meant": (False, ["Q by an infinite scale", "DQ by an infinite scale", "Q and DQ with a zero point 1 of e4m3"]),

@@ -308,9 +308,37 @@ def empties():
     yield "Softmax over an empty axis", m, m.Softmax(m.input("f16", 4, 0)), "f16"
 
 
+def attentions():
+    """q, k, v and a mask of several types; the shapes are of one attention where nothing else is said."""
+    def of(q, k, v, mask=None, opset=23, rows=8, **attributes):
+        m = Model(opset)
+        inputs = [m.input(kind, 2, 4, n, 16) for kind, n in ((q, 8), (k, rows), (v, rows))]
+        return m, m.Attention(*inputs, *([m.input(mask, 2, 1, 8, 8)] if mask else []), **attributes), q
+
+    for kind in FLOATS:
+        yield f"Attention of {kind}", *of(kind, kind, kind)
+        for mask in ("bool", *FLOATS):
+            yield f"Attention of {kind} with a mask of {mask}", *of(kind, kind, kind, mask)
+    yield "Attention of f16 and keys of f32", *of("f16", "f32", "f16")
+    yield "Attention of f16 and values of f32", *of("f16", "f16", "f32")
+    yield "Attention, causal", *of("f16", "f16", "f16", is_causal=1)
+    yield "Attention with a scale, opset 24", *of("f16", "f16", "f16", opset=24, scale=0.5)
+    yield "Attention over other keys", *of("f16", "f16", "f16", rows=5)
+    m = Model()
+    q, k = m.input("f16", 2, 4, 8, 16), m.input("f16", 2, 3, 8, 16)
+    yield "Attention of 4 heads and 3", m, m.Attention(q, k, k), "f16"
+
+
+def scatters():
+    """Updates of rows, of several types."""
+    for data, updates in (*((kind, kind) for kind in (*FLOATS, "i32", "i64", "bool")), ("f16", "f32"), ("f32", "f16")):
+        m = Model()
+        yield f"ScatterND of {updates} into {data}", m, m.ScatterND(m.input(data, 4, 16), m.const("i64", 2, 1, 1), m.input(updates, 1, 16)), data
+
+
 def corpus():
     """{name: ModelProto}"""
-    families = (elementwise, operators, casts, scales, zero_points, opsets, placements, empties)
+    families = (elementwise, operators, casts, scales, zero_points, opsets, placements, empties, attentions, scatters)
     return {name: model.proto(output, kind) for family in families for name, model, output, kind in family()}
 
 

@@ -3,7 +3,8 @@
 
   ./dev bench gpu        (makes the engine files, then runs this)
   tools/bench/gpu_peers.py --octet build/release/octet --files DIR     (DIR/{fp16,fp8}/{image,text}.plan)
-Order: the GPU's roofs, octet, PyTorch eager FP16, torch.compile max-autotune with FP8 linears, the same in FP16, octet once more.
+Order: the GPU's roofs, octet, PyTorch eager FP16, torch.compile max-autotune with FP8 linears and in FP16, first an encoder layer at a time
+(regional compilation: a layer is compiled once), octet once more, then whole towers by torch.compile as far as the budget reaches.
 A peer that fails, or would not end within the budget, is a row that says so. Prints Markdown tables: a tower's engines by time, and
 octet's kernels against the roofline. Times are medians of 20 runs (octet: of as many as fit --seconds) with inputs on the GPU.
 """
@@ -23,8 +24,10 @@ from octet_exec import Roofs, profile_engine, roofline_table, time_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a compile takes at least, in seconds: with less of the budget left, the peer is not started.
-LEAST = {"eager": 15, "compile-fp8": 45, "compile-fp16": 45}
-PEERS = {"eager": "PyTorch eager FP16", "compile-fp8": "torch.compile max-autotune, FP8 linears", "compile-fp16": "torch.compile max-autotune FP16"}
+LEAST = {"eager": 15, "layers-fp8": 30, "layers-fp16": 30, "whole-fp8": 120, "whole-fp16": 60}
+PEERS = {"eager": "PyTorch eager FP16", "layers-fp8": "torch.compile max-autotune by layer, FP8 linears", "layers-fp16": "torch.compile max-autotune by layer, FP16",
+         "whole-fp8": "torch.compile max-autotune whole, FP8 linears", "whole-fp16": "torch.compile max-autotune whole, FP16"}
+LAST = ["whole-fp16", "whole-fp8"]  # these may take minutes each
 ROOF_KINDS = {"fp16": "FP16", "bf16": "BF16", "fp8": "FP8, fast accumulation", "fp8 full": "FP8, full accumulation"}
 
 
@@ -183,7 +186,7 @@ def profile_octet(run, tower, precision):
 
 
 def measure_peer(run, tower, peer):
-    row = run.row(tower, PEERS[peer], "fp8" if peer == "compile-fp8" else "fp16")
+    row = run.row(tower, PEERS[peer], "fp8" if peer.endswith("fp8") else "fp16")
 
     def work():
         import clip_torch
@@ -229,13 +232,17 @@ def main():
         measure_octet(run, tower, precision)
     for tower, precision in engines:
         profile_octet(run, tower, precision)
-    peers = [] if args.skip_peers else ["eager"] if args.skip_compile else ["eager", "compile-fp8", "compile-fp16"]
+    peers = [] if args.skip_peers else ["eager"] if args.skip_compile else ["eager", "layers-fp8", "layers-fp16"]
     for peer in peers:
         for tower in args.towers:
             measure_peer(run, tower, peer)
     if peers:  # the GPU is warm now, and its clocks may differ
         for tower, precision in engines:
             measure_octet(run, tower, precision)
+    if peers and not args.skip_compile:
+        for tower in args.towers:
+            for peer in LAST:
+                measure_peer(run, tower, peer)
     run.report()
 
 

@@ -1,7 +1,10 @@
 """Runs `octet exec` and reads what it prints: the timing, the device line, and the profile of its steps against a roofline."""
+import json
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 
 BYTES = {"f32": 4, "f16": 2, "bf16": 2, "e4m3": 1, "e5m2": 1, "i8": 1, "i32": 4, "i64": 8}
 # Timing as trtexec does it on a GPU: graph replays, resident inputs.
@@ -58,21 +61,19 @@ def time_engine(octet, plan, tower, batch, device, seconds):
                                            "--iterations=20", *FLAGS]))
 
 
-def parse_profile(text):
-    """Lines of --dumpProfile, "  0.2040 ms   1.2 %  STEP  PROBLEM  KERNEL": -> (step, problem at the batch, kernel, median ms)."""
-    rows = re.findall(r"^(?:\[[^\]]*\] \[I\] )?\s*([\d.]+) ms\s+[\d.]+ %  (\S+)  (\S+)  (.+?)\s*$", text, re.M)
-    return [(step, problem, kernel, float(ms)) for ms, step, problem, kernel in rows]
-
-
 def profile_engine(octet, plan, tower, batch, device):
     """-> the Groups of the engine's steps at `batch`, slowest first."""
-    out = exec_octet(octet, [f"--loadEngine={plan}", shapes(tower, batch), f"--device={device}", "--dumpProfile", "--noDataTransfers", "--duration=0.2"])
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "profile.json")
+        exec_octet(octet, [f"--loadEngine={plan}", shapes(tower, batch), f"--device={device}", f"--exportProfile={file}", "--noDataTransfers", "--duration=0.2"])
+        _, *layers = json.loads(file.read_text())
     groups = {}
-    for _, problem, kernel, ms in parse_profile(out):
+    for layer in layers:
+        kernel, problem = layer["kernel"], layer["problem"]
         group = groups.setdefault((kernel, problem), Group(kernel, problem))
-        group.steps, group.ms = group.steps + 1, group.ms + ms
+        group.steps, group.ms = group.steps + 1, group.ms + layer["medianMs"]
     if not groups:
-        raise OctetError("exec printed no profile")
+        raise OctetError("exec wrote an empty profile")
     return sorted(groups.values(), key=lambda g: -g.ms)
 
 

@@ -36,7 +36,9 @@ HostTensor random_input(const plan::Plan& plan, const plan::Binding& binding, in
 }
 
 std::unique_ptr<Backend> cuda_backend(int ordinal, const DeviceOptions& options) {
-  return cuda::make_backend(ordinal, cuda::from_environment({.tune = options.tune}));
+  cuda::CudaOptions wanted;
+  wanted.tune = options.tune;
+  return cuda::make_backend(ordinal, cuda::from_environment(wanted));
 }
 
 bool has_gpu() {

@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <ctime>
 
 #include "console.h"
@@ -12,6 +13,7 @@ void line(char level, std::string_view text) {
   char stamp[32];
   std::strftime(stamp, sizeof stamp, "[%m/%d/%Y-%H:%M:%S]", &local);
   print_out(fmt::format("{} [{}] {}\n", stamp, level, text));
+  std::fflush(stdout);  // a log is read while it runs, and in order with stderr
 }
 
 }  // namespace octet::cli::exec

@@ -99,7 +99,7 @@ void read_accuracy(Options& o) {
 
 void read_inference(Options& o) {
   const GivenFlags& flags = o.flags;
-  o.timing.iterations = flags.integer("--iterations", o.timing.iterations);
+  o.timing.iterations = std::max(1, flags.integer("--iterations", o.timing.iterations));
   o.timing.duration_s = flags.number("--duration", o.timing.duration_s);
   o.timing.warm_up_ms = flags.number("--warmUp", o.timing.warm_up_ms);
   o.timing.idle_ms = flags.number("--idleTime", 0);

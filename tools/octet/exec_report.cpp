@@ -56,6 +56,8 @@ void print_profile(const profile::LayerProfile& profile) {
     medians += layer.median();
   }
   row(all, medians, "Total");
+  info(fmt::format("The layers of a run add up to {:.6g} ms; the runs without a profile between them took {:.6g} ms ({:+.1f} %).",
+                   profile.steps_ms(), profile.plain_ms, profile.plain_ms > 0 ? 100 * (profile.steps_ms() / profile.plain_ms - 1) : 0));
   info("");
 }
 

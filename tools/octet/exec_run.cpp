@@ -6,12 +6,15 @@
 
 #include "base/text.h"
 #include "exec.h"
+#include "profile/estimate.h"
+#include "profile_engine.h"
 
 namespace octet::cli::exec {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-constexpr int kProfileRuns = 11;
+constexpr profile::StepTimingOptions kFullProfile{.least_runs = 11, .most_runs = 11, .seconds = 0};
+constexpr profile::StepTimingOptions kOneRun{.least_runs = 1, .most_runs = 1, .seconds = 0, .traced_runs = 0, .plain_runs = false};
 
 // A context, and tensors where the device reads and writes fastest.
 struct Stream {
@@ -20,8 +23,8 @@ struct Stream {
   Bound bound;
   std::exception_ptr failure;
 
-  std::optional<DeviceTimes> run(int64_t batch, const StepHook* hook = nullptr) {
-    context->run(batch, bound.in, bound.out, hook);
+  std::optional<DeviceTimes> run(int64_t batch) {
+    context->run(batch, bound.in, bound.out, nullptr);
     return context->last_times();
   }
 };
@@ -59,18 +62,14 @@ profile::Timing time_streams(const Options& o, std::vector<Stream>& streams, int
 }
 
 // Step by step, at times of their own. Steps that overlap in the timed runs (a graph, dependent launches) add up to more here.
-profile::LayerProfile profile_steps(const Engine& engine, Stream& stream, int64_t batch, int runs) {
+profile::LayerProfile profile_steps(const Engine& engine, Stream& stream, int64_t batch, const profile::StepTimingOptions& options) {
+  const auto& steps = engine.plan->steps;
+  profile::StepTimes times = profile::time_steps(*stream.context, steps.size(), batch, stream.bound.in, stream.bound.out, options);
   profile::LayerProfile profile{batch, engine.device, engine.plan->name};
-  for (size_t i = 0; i < engine.plan->steps.size(); ++i) {
-    const plan::Step& step = engine.plan->steps[i];
-    profile.layers.push_back(
-        {step.name, std::string(plan::kind_of(step.op)), plan::problem_of(*engine.plan, step, batch), engine.executable->kernel(i, batch)});
-  }
-  const StepHook hook = [&](const StepEvent& event) { profile.layers[event.step].ms.back() += event.nanoseconds * 1e-6; };  // chunks add up
-  for (int i = 0; i < runs; ++i) {
-    for (auto& layer : profile.layers) layer.ms.push_back(0);
-    stream.run(batch, &hook);
-  }
+  profile.plain_ms = profile::median_of(times.plain_ms);
+  for (size_t i = 0; i < steps.size(); ++i)
+    profile.layers.push_back({steps[i].name, std::string(plan::kind_of(steps[i].op)), plan::problem_of(*engine.plan, steps[i], batch),
+                              engine.executable->kernel(i, batch), std::move(times.ms[i])});
   return profile;
 }
 
@@ -108,8 +107,9 @@ Measured measure(const Options& o, const Engine& engine, int64_t batch) {
   measured.memory = engine.executable->memory_report(batch);
   const bool full = o.flags.has("--dumpProfile") || o.flags.has("--exportProfile");
   fetch_outputs(streams[0], batch, o.transfers);
+  if (full) check_outputs(engine, *streams[0].context, batch, streams[0].bound, streams[0].tensors);
   if (!o.transfers) streams[0].context->set_transfers(false);
-  measured.profile = profile_steps(engine, streams[0], batch, full ? kProfileRuns : 1);
+  measured.profile = profile_steps(engine, streams[0], batch, full ? kFullProfile : kOneRun);
   measured.profile.compute_ms = profile::summarize(measured.timing, {}, &profile::Run::compute_ms).median;
   measured.tensors = std::move(streams[0].tensors);
   return measured;

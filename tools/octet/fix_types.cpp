@@ -8,6 +8,7 @@
 #include "compile.h"
 #include "console.h"
 #include "formats/onnx/write.h"
+#include "passes/cast_floats.h"
 #include "passes/dynamic_batch.h"
 #include "subcommand.h"
 
@@ -15,7 +16,7 @@ namespace octet::cli {
 namespace {
 
 struct Options {
-  std::string model, output;
+  std::string model, output, precision;
   std::vector<std::string> renames;
   bool json = false, dynamic_batch = false;
 };
@@ -62,9 +63,19 @@ void print(const Options& o, const passes::TypeRepair& repair) {
                         repair.violations.empty() ? "; written to " + o.output : "; nothing written"));
 }
 
+// Every f32 tensor becomes `to`; what was of two float types then is of one.
+std::string narrow(Graph& graph, DType to) {
+  infer_types(graph);
+  passes::cast_floats(graph, to);
+  return fmt::format("every f32 tensor, graph inputs and outputs too: f32 -> {}", to);
+}
+
 int fix_types(const Options& o) {
   Graph graph = load_model(o.model);
+  std::vector<std::string> narrowed;
+  if (!o.precision.empty()) narrowed.push_back(narrow(graph, o.precision == "fp16" ? DType::f16 : DType::bf16));
   passes::TypeRepair repair = passes::fix_types(graph);
+  repair.changes.insert(repair.changes.begin(), narrowed.begin(), narrowed.end());
   if (o.dynamic_batch && repair.violations.empty()) {
     const auto changes = passes::make_batch_dynamic(graph);
     repair.changes.insert(repair.changes.end(), changes.begin(), changes.end());
@@ -84,6 +95,8 @@ Run add_fix_types(CLI::App& app) {
   app.add_option("-o,--output", o->output, "ONNX file to write")->required();
   app.add_option("--rename", o->renames, "OLD=NEW: another name for an input or output (may be repeated)");
   app.add_flag("--dynamic-batch", o->dynamic_batch, "make a batch size that is baked into the model a symbol");
+  app.add_option("--precision", o->precision, "what f32 becomes everywhere: for models that change between two float types")
+      ->check(CLI::IsMember({"fp16", "bf16"}));
   app.add_flag("--json", o->json, "machine-readable output");
   return [o] { return fix_types(*o); };
 }

@@ -20,7 +20,7 @@ constexpr Subcommand kSubcommands[] = {
     {"run", "one inference, .npy in and out", "octet run image.plan --input pixel_values=x.npy --output-dir out", add_run},
     {"inspect", "what is in an ONNX file, a checkpoint or an engine", "octet inspect image.plan", add_inspect},
     {"profile", "what each layer costs, ran as, and why not better; engines side by side",
-     "octet profile fp16.plan --against fp8.plan --batch 128 --json report.json", add_profile},
+     "octet profile fp16.plan --against fp8.plan --batch 128 --html report.html", add_profile},
     {"eval", "zero-shot accuracy of a pair of engines",
      "octet eval out/fp8 --images data/cifar10/eval.tar --classes data/cifar10/classes.txt --prompts data/cifar10/prompts.txt", add_eval},
     {"compare", "numerical difference of two models or engines", "octet compare fp16.plan fp8.plan --input pixel_values=x.npy",

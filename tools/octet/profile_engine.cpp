@@ -93,16 +93,6 @@ std::vector<std::vector<std::byte>> outputs_of(const Bound& bound, const Tensors
   return all;
 }
 
-// Attaching the profiler must change nothing: the same bytes with a hook as without.
-void check_outputs(const Engine& engine, Context& context, int64_t batch, const Bound& bound, const Tensors& tensors) {
-  context.run(batch, bound.in, bound.out, nullptr);
-  const auto plain = outputs_of(bound, tensors);
-  const StepHook hook = [](const StepEvent&) {};
-  context.run(batch, bound.in, bound.out, &hook);
-  if (outputs_of(bound, tensors) != plain)
-    throw Error(Code::kInternal, "the outputs of " + engine.plan->name + " under the profiler are not those without it");
-}
-
 void add_stats(const std::string& file, const ProfileOptions& o, int64_t batch, const Tensors& tensors, profile::Engine& data) {
   DeviceOptions device = o.device;
   device.chunk = -1;  // whole batches: steps are looked into one by one
@@ -114,6 +104,15 @@ void add_stats(const std::string& file, const ProfileOptions& o, int64_t batch, 
 }
 
 }  // namespace
+
+void check_outputs(const Engine& engine, Context& context, int64_t batch, const Bound& bound, const Tensors& tensors) {
+  context.run(batch, bound.in, bound.out, nullptr);
+  const auto plain = outputs_of(bound, tensors);
+  const StepHook hook = [](const StepEvent&) {};
+  context.run(batch, bound.in, bound.out, &hook);
+  if (outputs_of(bound, tensors) != plain)
+    throw Error(Code::kInternal, "the outputs of " + engine.plan->name + " under the profiler are not those without it");
+}
 
 ProfiledEngine profile_engine(const std::string& file, size_t number, const ProfileOptions& o) {
   const Engine engine = with_context([&] { return "opening " + file; }, [&] { return open_engine(file, o.device); });

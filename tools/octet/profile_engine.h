@@ -22,6 +22,9 @@ struct ProfiledEngine {
   profile::StepTimes times;
 };
 
+// Attaching the profiler must change nothing: one run with a hook gives the bytes of one without, else Error{kInternal}.
+void check_outputs(const Engine& engine, Context& context, int64_t batch, const Bound& bound, const Tensors& tensors);
+
 // `number`: 0 for A. Throws Error{kInternal} should outputs under the profiler differ from those without it.
 ProfiledEngine profile_engine(const std::string& file, size_t number, const ProfileOptions& options);
 

@@ -58,6 +58,8 @@ inline Refusal accepts_target(const Gpu& gpu, Target target) {
   return {};
 }
 
+// Where Args have `backward`, a kernel that takes its rows in order may begin with the last ones. Results are the same. The backend lets
+// launches alternate: what one wrote last is then what the next reads first, from the L2 cache.
 template <class Problem_, class Args_>
 struct KernelRow {
   using Problem = Problem_;

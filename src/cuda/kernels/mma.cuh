@@ -28,3 +28,15 @@ OCTET_DEVICE void load_matrices_transposed(uint32_t (&x)[4], uint32_t shared) {
                : "r"(shared)
                : "memory");
 }
+
+// ---- results: the four lanes that hold a row of c ----
+// Transposes 4 x 4 words over the four lanes that hold one row: lane i's word j becomes lane j's word i.
+OCTET_DEVICE void transpose4(uint32_t (&v)[4]) {
+  const bool odd = threadIdx.x & 1, high = threadIdx.x & 2;
+  const uint32_t a = __shfl_xor_sync(~0u, odd ? v[0] : v[1], 1), b = __shfl_xor_sync(~0u, odd ? v[2] : v[3], 1);
+  if (odd) v[0] = a, v[2] = b;
+  else v[1] = a, v[3] = b;
+  const uint32_t c = __shfl_xor_sync(~0u, high ? v[0] : v[2], 2), d = __shfl_xor_sync(~0u, high ? v[1] : v[3], 2);
+  if (high) v[0] = c, v[1] = d;
+  else v[2] = c, v[3] = d;
+}

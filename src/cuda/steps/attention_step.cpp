@@ -25,7 +25,8 @@ AttentionArgs args_of(const StepRun& run, const plan::Attention& op, const Atten
           op.p_scale,
           op.v.scale,
           problem.out == DType::e4m3 ? 1.0f / op.out_scale : 1.0f,
-          run.batch};
+          run.batch,
+          run.backward};
 }
 
 class AttentionStep : public PreparedStep {

@@ -32,6 +32,7 @@ class GemmStep : public PreparedStep {
   void enqueue(const StepRun& run) const override {
     GemmArgs args = resident_args(run.resident, run.batch);
     args.a = run.buffers[op_.a], args.out = run.buffers[op_.out];
+    args.backward = run.backward;
     if (op_.residual != plan::kNoId) args.residual = run.buffers[op_.residual];
     kernels_.enqueue(run.resident, run.stream, args, run.scratch);
   }

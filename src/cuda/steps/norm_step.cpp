@@ -16,7 +16,7 @@ class NormStep : public PreparedStep {
 
   void enqueue(const StepRun& run) const override {
     kernel_.enqueue(run, {run.buffers[op_.in], run.buffers[op_.out], run.resident.at(gamma_), run.resident.at(beta_), op_.epsilon,
-                          out_ == DType::e4m3 ? 1.0f / op_.out_scale : 1.0f, run.batch * op_.rows});
+                          out_ == DType::e4m3 ? 1.0f / op_.out_scale : 1.0f, run.batch * op_.rows, run.backward});
   }
 
  private:

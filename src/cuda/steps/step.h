@@ -55,6 +55,7 @@ struct StepRun {
   std::span<const Address> buffers;
   int64_t batch;
   Address scratch;  // scratch_bytes of it
+  bool backward;    // every other step: kernel.h
 };
 
 class PreparedStep {

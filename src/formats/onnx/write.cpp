@@ -20,9 +20,8 @@ namespace octet {
 namespace onnx {
 namespace {
 
-constexpr uint64_t kMaxFile = (uint64_t{1} << 31) - 1;  // protobuf's limit for one message
-constexpr size_t kInline = 1024;                        // tensors up to this many bytes never go to the data file
-constexpr uint64_t kAlign = 4096;                       // of tensors in the data file: a page, as ONNX recommends
+constexpr size_t kInline = 1024;   // tensors up to this many bytes never go to the data file
+constexpr uint64_t kAlign = 4096;  // of tensors in the data file: a page, as ONNX recommends
 
 class ModelWriter {
  public:
@@ -176,11 +175,11 @@ void write_onnx(const Graph& graph, const std::filesystem::path& path, const Wri
   data_path += ".data";
   std::optional<onnx::ModelWriter> writer(std::in_place, graph, options.external ? data_path.filename().string() : "");
   onnx::WireWriter model = writer->model();
-  if (model.size() > onnx::kMaxFile) {
+  if (model.size() > options.limit) {
     writer.emplace(graph, data_path.filename().string());
     model = writer->model();
   }
-  if (model.size() > onnx::kMaxFile) fail(Code::kUnsupported, "the graph alone takes {}: too big for ONNX", human_bytes(model.size()));
+  if (model.size() > options.limit) fail(Code::kUnsupported, "the graph alone takes {}: too big for ONNX", human_bytes(model.size()));
   AtomicFile file(path);
   model.write([&](std::span<const std::byte> bytes) { file.write(bytes); });
   if (writer->has_data()) {

@@ -7,7 +7,8 @@
 namespace octet {
 
 struct WriteOptions {
-  bool external = false;  // tensors above 1 KiB go to FILE.data beside the model; a model above 2 GiB does that by itself
+  bool external = false;                     // tensors above 1 KiB go to FILE.data beside the model
+  uint64_t limit = (uint64_t{1} << 31) - 1;  // a model above it does that by itself: protobuf's limit for one message
 };
 
 // Writes live nodes, the constants they use, and the types of all typed values at the graph's opset, atomically: the file is

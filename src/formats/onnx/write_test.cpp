@@ -107,6 +107,24 @@ TEST(WriteOnnx, RoundTripsThroughAnExternalFile) {
   EXPECT_EQ(text_of(round_trip(back, directory / "a.onnx")), text_of(graph));
 }
 
+TEST(WriteOnnx, AModelAboveTheLimitKeepsItsTensorsBeside) {
+  const TemporaryDirectory directory;
+  const Graph graph = sample(40);
+  round_trip(graph, directory / "whole.onnx");
+  const uint64_t size = std::filesystem::file_size(directory / "whole.onnx");
+  round_trip(graph, directory / "a.onnx", {.limit = size});
+  EXPECT_FALSE(std::filesystem::exists(directory / "a.onnx.data"));
+  EXPECT_EQ(text_of(round_trip(graph, directory / "a.onnx", {.limit = size - 1})), text_of(graph));
+  EXPECT_EQ(std::filesystem::file_size(directory / "a.onnx.data"), 1600u);
+  try {
+    write_onnx(graph, directory / "b.onnx", {.limit = 100});
+    FAIL() << "a graph that does not fit was written";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kUnsupported);
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory / "b.onnx"));
+}
+
 TEST(WriteOnnx, ExternalTensorsStartAtPages) {
   const TemporaryDirectory directory;
   Graph graph;

@@ -1,5 +1,5 @@
 // What every part of the page uses: the data, elements made without markup, numbers with their units, colours by meaning, the tooltip.
-// Files of this folder are put into one function in the order of their names, main.js starts the page. Strings of the data become text
+// Files of this folder are put into one function in the order of their names, but main.js comes last and starts the page. Strings of the data become text
 // nodes and attributes only.
 
 const data = JSON.parse(document.getElementById('data').textContent);
@@ -13,7 +13,7 @@ function el(tag, attributes, ...children) {
     else if (name === 'style') for (const [key, v] of Object.entries(value)) node.style.setProperty(key, v);
     else node.setAttribute(name, value === true ? '' : value);
   }
-  node.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  node.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false));
   return node;
 }
 
@@ -29,7 +29,8 @@ const ms = (v) => (isNumber(v) ? `${digits(v)} ms` : '–');
 const signed = (v) => (isNumber(v) ? (v > 0 ? '+' : v < 0 ? '−' : '') + digits(Math.abs(v)) : '–');
 const percent = (v, places = 1) => (isNumber(v) ? `${v.toFixed(places)} %` : '–');
 const times = (v) => (isNumber(v) ? `${v.toFixed(2)}×` : '–');
-const count = (v) => (isNumber(v) ? v.toLocaleString('en-US', { maximumFractionDigits: 0 }) : '–');
+const kWhole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });  // made once: making one takes longer than all its uses
+const count = (v) => (isNumber(v) ? kWhole.format(v) : '–');
 function scaled(v, base, units) {
   if (!isNumber(v)) return '–';
   let power = 0;
@@ -78,13 +79,25 @@ function showTip(text, x, y) {
   tip.style.top = `${y + 18 + box.height > innerHeight ? y - box.height - 10 : y + 18}px`;
 }
 const hideTip = () => { tip.hidden = true; };
-// Gives the elements of a d3 selection a tooltip, by pointer and by focus. `text(datum)`: lines.
+// Gives the elements of a d3 selection a tooltip, by pointer and by focus. `text(datum)`: lines. A chart is one stop of the Tab key;
+// arrow keys, Home and End move among its elements, Enter and Space click.
 function withTip(selection, text) {
-  return selection
+  return selection.attr('data-tip', '').attr('tabindex', -1)
+    .on('keydown', function () {
+      const all = [...this.ownerSVGElement.querySelectorAll('[data-tip]')], at = all.indexOf(this), { key } = d3.event;
+      const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[key];
+      if (key === 'Enter' || key === ' ') this.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+      else if (to === undefined) return;
+      else if (all[to]) all.forEach((one, i) => one.setAttribute('tabindex', i === to ? 0 : -1)), all[to].focus();
+      d3.event.preventDefault();
+    })
     .on('mousemove', function (d) { showTip(text(d), d3.event.clientX, d3.event.clientY); })
     .on('mouseleave', hideTip)
     .on('focus', function (d) { const box = this.getBoundingClientRect(); showTip(text(d), box.left, box.bottom); })
     .on('blur', hideTip);
+}
+function oneTabStop(node) {
+  node.querySelectorAll('svg').forEach((svg) => { const first = svg.querySelector('[data-tip]'); if (first) first.setAttribute('tabindex', 0); });
 }
 const said = document.getElementById('said');
 const say = (text) => { said.textContent = text; };
@@ -112,6 +125,14 @@ function choice(label, options, value, change) {
   node.set = (v) => set(v, false);
   return node;
 }
+// Saves a text as a file of the reader's: nothing leaves the page.
+function saveButton(text, name, type, content) {
+  return el('button', { type: 'button', onclick: () => {
+    const url = URL.createObjectURL(new Blob([content()], { type }));
+    el('a', { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10000);
+  } }, text);
+}
 function section(id, title, lead, ...children) {
   return el('section', { id, 'aria-labelledby': `${id}-title` }, el('h2', { id: `${id}-title` }, title), lead ? el('p', { class: 'lead' }, lead) : null, children);
 }
@@ -122,7 +143,7 @@ function fitted(node, draw) {
   let width = 0;
   const again = () => {
     const now = Math.floor(node.clientWidth);
-    if (now > 0 && now !== width) width = now, node.replaceChildren(), draw(node, now);
+    if (now > 0 && now !== width) width = now, node.replaceChildren(), draw(node, now), oneTabStop(node);
   };
   new ResizeObserver(again).observe(node);
   return node;

@@ -12,31 +12,35 @@ const nodeLink = (i, n) => linkOf('node', i, engineAt(i).nodes[n].name, 0);
 const facts = (rows) => el('dl', {}, rows.filter(([, value]) => value !== null && value !== '' && value !== undefined).map(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]));
 const lines = (title, list) => (list.length ? [el('h4', {}, title), el('ul', {}, list.map((text) => el('li', {}, text)))] : null);
 
+// Figures of a step; and in words, why nothing better ran.
 function stepFacts(step) {
   const roof = step.roofline.roof ? `${percent(step.roofline.percent)} of ${step.roofline.roof}` : null;
-  return [facts([['time', `${interval(step.time)}, ${percent(step.share)}`], ['category', `${step.category} (${step.kind})`], ['precision', el('span', {}, precisionBadge(step.precision), ` → ${step.out_dtype}`)],
+  return facts([['time', `${interval(step.time)}, ${percent(step.share)}`], ['category', `${step.category} (${step.kind})`], ['precision', el('span', {}, precisionBadge(step.precision), ` → ${step.out_dtype}`)],
     ['kernel', el('span', { class: 'name' }, step.kernel)], ['problem', el('span', { class: 'name' }, step.problem)],
     ['work', step.flops ? `${flops(step.flops)}, ${digits(step.tflops)} TFLOP/s` : null], ['traffic', `${bytes(step.bytes)} at least, ${digits(step.gbytes)} GB/s`], ['roofline', roof],
-    ['FP8', step.fp8 === 'yes' || step.fp8 === 'n/a' ? step.fp8 : `${step.fp8}: ${step.fp8_reason}`]]),
-  lines('the compiler says', step.notes), lines('better kernels that refused', step.refused)];
+    ['FP8', step.fp8 === 'yes' || step.fp8 === 'n/a' ? step.fp8 : `${step.fp8}: ${step.fp8_reason}`]]);
 }
+const stepReasons = (step) => [lines('the compiler says', step.notes), lines('better kernels that refused', step.refused)].flat().filter(Boolean);
 
 function nodeKind(op) { return op === 'QuantizeLinear' ? 'q pill' : op === 'DequantizeLinear' ? 'dq pill' : ''; }
 const shortOp = (op) => ({ QuantizeLinear: 'Q', DequantizeLinear: 'DQ' }[op] || op);
+
+const shortBlock = (name) => name.split(/[./]/).slice(-2).join('.');
+const hashParameters = (hash) => new URLSearchParams(hash.replace(/^#/, '').replace(/\+/g, '%2B'));
+const layoutNote = (drawing) => (drawing && drawing.note ? el('p', { class: 'note bad' }, drawing.note) : null);
+const kGraphKeys = 'Keys in a graph: arrows walk along the edges, Enter opens a block, Escape closes it, + and − zoom, 0 fits. The wheel zooms once the graph has the focus, or with Ctrl.';
 
 class Explorer {
   constructor() {
     this.engine = data.report.engines.length - 1, this.views = new Map(), this.hot = true;
     this.detail = el('div', { class: 'pane detail', id: 'detail', tabindex: 0, 'aria-label': 'What is selected' });
     this.panes = el('div', { class: 'graphs' });
-    this.results = el('ul', { class: 'results', hidden: true, id: 'results', 'aria-label': 'Found' });
-    this.search = el('input', { type: 'search', id: 'graph-search', placeholder: 'Search steps and nodes', 'aria-label': 'Search steps and nodes',
-      oninput: () => this.find(this.search.value), onkeydown: (e) => { if (e.key === 'Enter' && this.results.querySelector('a')) location.hash = this.results.querySelector('a').hash; } });
+    this.search = new Search('Search steps and nodes', (has) => this.find(has));
     this.picker = data.report.engines.length > 1 ? choice('engine', data.report.engines.map((e, i) => [i, e.label]), this.engine, (i) => this.setEngine(i)) : null;
-    const heat = el('input', { type: 'checkbox', checked: true, onchange: (e) => { this.hot = e.target.checked; this.each((v) => { v.hot = this.hot; v.mark(); }); } });
+    const heat = el('input', { type: 'checkbox', id: 'heat', checked: true, onchange: (e) => { this.hot = e.target.checked; this.each((v) => { v.hot = this.hot; v.mark(); }); } });
     this.node = section('graph', 'Graph', 'The steps of the engine and the ONNX nodes they stand for. Choose a step to see its nodes, Q and DQ included; choose a node to see its step. Data runs downwards; a dashed node was folded into constants. Colour: share of time.',
-      el('div', { class: 'controls' }, this.picker, this.search, el('label', {}, heat, 'heat by time'),
-        key([['Q', 'var(--quantize)'], ['DQ', 'var(--dequantize)'], ['hot', 'var(--hot)']])), this.results, this.panes);
+      el('div', { class: 'controls' }, this.picker, this.search.input, el('label', {}, heat, 'heat by time'),
+        key([['Q', 'var(--quantize)'], ['DQ', 'var(--dequantize)'], ['share of time', 'linear-gradient(to right, var(--paper), var(--hot))']])), this.search.results, data.drawings.map(layoutNote).find(Boolean), this.panes);
     this.setEngine(this.engine);
   }
 
@@ -49,8 +53,9 @@ class Explorer {
     if (!this.views.has(i)) this.views.set(i, this.build(i));
     const { steps, nodes } = this.views.get(i);
     this.panes.replaceChildren(...[steps && steps.node, nodes && nodes.node, this.detail].filter(Boolean));
-    this.each((v) => { v.hot = this.hot; v.mark(); });
+    this.each((v) => { if (v.hot !== this.hot) v.hot = this.hot, v.mark(); });
     this.describeEngine();
+    if (this.search.input.value) this.search.again();
   }
 
   build(i) {
@@ -59,8 +64,13 @@ class Explorer {
     const share = (steps) => sum([...new Set(steps)], (s) => (s >= 0 ? engine.steps[s].share : 0));
     const time = (steps) => sum([...new Set(steps)], (s) => (s >= 0 ? engine.steps[s].time.median : 0));
     const ofNodes = (list) => list.map((n) => engine.nodes[n].step);
-    const blockFacts = (of, noun) => (b, list) => ({ text: drawing(at[of]).blocks[b].name.split(/[./]/).slice(-2).join('.'), heat: share(of === 'steps' ? list : ofNodes(list)) / Math.max(hottest, 8),
-      small: `${plural(list.length, noun)} · ${ms(time(of === 'steps' ? list : ofNodes(list)))}`, tip: `${drawing(at[of]).blocks[b].name}\n${plural(list.length, noun)}\n${ms(time(of === 'steps' ? list : ofNodes(list)))}` });
+    // A block's heat is its part of the hottest block's time.
+    const blockFacts = (of, noun) => {
+      const steps = (list) => (of === 'steps' ? list : ofNodes(list)), { blocks } = drawing(at[of]) || { blocks: [] };
+      const most = d3.max(blocks, (b) => share(steps(b.nodes))) || 1;
+      return (b, list) => ({ text: shortBlock(blocks[b].name), heat: share(steps(list)) / most, small: `${plural(list.length, noun)} · ${ms(time(steps(list)))}`,
+        tip: `${blocks[b].name}\n${plural(list.length, noun)}\n${ms(time(steps(list)))} (${percent(share(steps(list)))})` });
+    };
     const describeStep = (s) => {
       const step = engine.steps[s];
       return { text: localName(step.name, step.block), small: `${step.category} · ${step.precision} · ${ms(step.time.median)}`, heat: step.share / hottest, edge: precisionColour(step.precision),
@@ -71,10 +81,10 @@ class Explorer {
       return { text: shortOp(node.op), small: pill ? '' : localName(node.name, node.block), kind: `${pill}${step ? '' : ' folded'}`.trim() || 'op', heat: pill || !step ? 0 : step.share / hottest,
         tip: `${node.name}\n${node.op}\n${step ? `in step ${step.name}, ${ms(step.time.median)}` : 'folded into constants'}` };
     };
-    const view = (of, title, describe, noun, choose) => drawing(at[of]) && new GraphView({ id: of, title, drawing: drawing(at[of]), describe, describeBlock: blockFacts(of, noun), choose,
+    const view = (of, title, describe, noun, choose) => drawing(at[of]) && new GraphView({ id: of, hot: this.hot, title, drawing: drawing(at[of]), describe, describeBlock: blockFacts(of, noun), choose,
       chooseBlock: (b) => this.describeBlock(of, b) });
-    return { steps: view('steps', `Engine, ${plural(engine.steps.length, 'step')}`, describeStep, 'step', (s) => { location.hash = stepLink(i, s).slice(1); }),
-      nodes: view('nodes', `ONNX, ${plural(engine.nodes.length, 'node')}`, describeNode, 'node', (n) => { location.hash = nodeLink(i, n).slice(1); }) };
+    return { steps: view('steps', `Engine, ${plural(engine.steps.length, 'step')}`, describeStep, 'step', (s) => visit(stepLink(i, s))),
+      nodes: view('nodes', `ONNX, ${plural(engine.nodes.length, 'node')}`, describeNode, 'node', (n) => visit(nodeLink(i, n))) };
   }
 
   // -- what is selected ---------------------------------------------------------------------------------------------------------------
@@ -83,15 +93,15 @@ class Explorer {
     if (steps) steps.show(s, [], true);
     if (nodes) nodes.show(null, step.source, true);
     const quantizers = step.source.filter((n) => nodeKind(this.report.nodes[n].op));
-    this.detail.replaceChildren(el('h3', { class: 'name' }, step.name), ...stepFacts(step).flat().filter(Boolean),
-      el('h4', {}, `stands for ${plural(step.source.length, 'ONNX node')}, ${count(quantizers.length)} of them Q or DQ`), el('ul', { id: 'sources' }, step.source.map((n) => this.nodeItem(n))));
+    this.detail.replaceChildren(el('h3', { class: 'name' }, step.name), stepFacts(step),
+      el('h4', {}, `stands for ${plural(step.source.length, 'ONNX node')}, ${count(quantizers.length)} of them Q or DQ`), el('ul', { id: 'sources' }, step.source.map((n) => this.nodeItem(n))), ...stepReasons(step));
     say(`${step.name}, ${ms(step.time.median)}, ${step.source.length} nodes`);
   }
 
   nodeItem(n) {
     const node = this.report.nodes[n];
     const colour = { QuantizeLinear: 'var(--quantize)', DequantizeLinear: 'var(--dequantize)' }[node.op] || 'var(--line)';
-    return el('li', {}, el('a', { href: nodeLink(this.engine, n), class: 'name' }, node.name), ' ', el('span', { class: 'badge', style: { '--fill': colour } }, node.op));
+    return el('li', {}, el('a', { href: nodeLink(this.engine, n), class: 'name', title: node.name }, localName(node.name, node.block)), ' ', el('span', { class: 'badge', style: { '--fill': colour } }, node.op));
   }
 
   showNode(n) {
@@ -100,7 +110,7 @@ class Explorer {
     if (steps) steps.show(null, step ? [node.step] : [], true);
     this.detail.replaceChildren(el('h3', { class: 'name' }, node.name), facts([['operator', node.op], ['step', step ? el('a', { class: 'name', href: stepLink(this.engine, node.step) }, step.name) : 'none: folded into constants, merged or dead']]),
       ...[lines('reads', node.inputs.map((t) => el('span', { class: 'name' }, t || '(omitted)'))), lines('writes', node.outputs.map((t) => el('span', { class: 'name' }, t)))].flat().filter(Boolean),
-      ...(step ? [el('h4', {}, 'its step'), ...stepFacts(step).flat().filter(Boolean)] : []));
+      ...(step ? [el('h4', {}, 'its step'), stepFacts(step), ...stepReasons(step)] : []));
     say(`${node.name}, ${node.op}`);
   }
 
@@ -117,26 +127,22 @@ class Explorer {
 
   describeEngine() {
     this.detail.replaceChildren(el('h3', {}, this.report.label), el('p', { class: 'muted' }, 'Nothing is selected. Choose a step, a node or a block, or search.'),
-      el('p', { class: 'muted' }, 'Keys in a graph: arrows walk along the edges, Enter opens a block, Escape closes it, + and − zoom, 0 fits. The wheel zooms once the graph has the focus, or with Ctrl.'));
+      el('p', { class: 'muted' }, kGraphKeys));
   }
 
-  // -- search -------------------------------------------------------------------------------------------------------------------------
-  find(text) {
-    const words = text.toLowerCase().split(/\s+/).filter(Boolean), has = (s) => words.every((w) => s.toLowerCase().includes(w));
-    const pick = (list, of) => (words.length ? list.map((_, i) => i).filter((i) => has(of(list[i]))) : []);
+  find(has) {
+    const pick = (list, of) => list.map((_, i) => i).filter((i) => has(of(list[i])));
     const steps = pick(this.report.steps, (s) => `${s.name} ${s.kernel} ${s.category}`), nodes = pick(this.report.nodes, (n) => `${n.name} ${n.op}`);
-    const pair = this.views.get(this.engine);
+    const pair = this.views.get(this.engine), half = kMostFound / 2;
     if (pair.steps) pair.steps.found = new Set(steps), pair.steps.mark();
     if (pair.nodes) pair.nodes.found = new Set(nodes), pair.nodes.mark();
-    const most = 40, item = (href, name, kind) => el('li', {}, el('a', { href }, el('span', { class: 'muted' }, `${kind} `), el('span', { class: 'name' }, name)));
-    this.results.hidden = !words.length;
-    this.results.replaceChildren(el('li', { class: 'note' }, `  ${plural(steps.length, 'step')}, ${plural(nodes.length, 'node')}`), ...steps.slice(0, most).map((s) => item(stepLink(this.engine, s), this.report.steps[s].name, 'step')),
-      ...nodes.slice(0, most).map((n) => item(nodeLink(this.engine, n), this.report.nodes[n].name, this.report.nodes[n].op)));
+    const items = [...steps.slice(0, half).map((s) => [stepLink(this.engine, s), this.report.steps[s].name, 'step']), ...nodes.map((n) => [nodeLink(this.engine, n), this.report.nodes[n].name, this.report.nodes[n].op])];
+    return { summary: `${plural(steps.length, 'step')}, ${plural(nodes.length, 'node')}`, items };
   }
 
   // "#engine=C&step=NAME", "#engine=C&node=NAME". False: the hash says nothing of a step or node that is here.
   follow(hash) {
-    const wanted = new URLSearchParams(hash.replace(/^#/, '').replace(/\+/g, '%2B'));
+    const wanted = hashParameters(hash);
     const kind = wanted.has('step') ? 'step' : wanted.has('node') ? 'node' : null;
     if (!kind) return false;
     const engine = wanted.has('engine') ? wanted.get('engine').charCodeAt(0) - 65 : this.engine;

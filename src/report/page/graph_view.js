@@ -1,12 +1,12 @@
 // One graph as SVG in a pane: zoom, blocks that open in place, one selected thing, and keys that walk along the edges.
 //
-// options: {title, drawing, describe(node) -> {text, small, kind, heat, tip}, describeBlock(block, nodes) -> {text, small, heat, tip},
+// options: {title, drawing, hot: whether heat is shown, describe(node) -> {text, small, kind, heat, tip}, describeBlock(block, nodes) -> {text, small, heat, tip},
 //           choose(node), chooseBlock(block)}
 
 class GraphView {
   constructor(options) {
     this.options = options, this.layout = new GraphLayout(options.drawing);
-    this.open = new Set(), this.linked = new Set(), this.found = new Set(), this.selected = null, this.hot = false;
+    this.open = new Set(), this.linked = new Set(), this.found = new Set(), this.selected = null, this.hot = options.hot;
     const button = (text, label, act) => el('button', { type: 'button', title: label, 'aria-label': label, onclick: act }, text);
     this.node = el('div', { class: 'pane', 'data-graph': options.id }, el('header', {}, el('h3', {}, options.title),
       button('⊟', 'collapse all blocks', () => this.setOpen([])), button('⊞', 'open all blocks', () => this.setOpen(options.drawing.blocks.keys())),
@@ -85,7 +85,9 @@ class GraphView {
 
   // -- selection --------------------------------------------------------------------------------------------------------------------
   choose(d) {
-    if (d.block !== undefined) this.selected = d.key, this.mark(), this.options.chooseBlock(d.block);
+    // At once: a key that follows finds it, before the page hears of its new hash.
+    this.selected = d.key, this.mark();
+    if (d.block !== undefined) this.options.chooseBlock(d.block);
     else this.options.choose(d.node);
   }
 

@@ -6,9 +6,9 @@ function transitionMatrix(engine) {
   const all = sum(engine.transitions, (t) => t.bytes) || 1;
   const cell = (from, to) => {
     const t = at.get(`${from} ${to}`);
-    return el('td', { style: t ? { '--heat': `${Math.round((60 * t.bytes) / all)}%` } : null }, t ? [count(t.edges), el('small', {}, bytes(t.bytes))] : '–');
+    return el('td', { 'data-pair': t ? `${from} ${to}` : null, style: t ? { '--heat': `${Math.round((60 * t.bytes) / all)}%` } : null }, t ? [count(t.edges), el('small', {}, bytes(t.bytes))] : '–');
   };
-  return el('div', { class: 'scroll short' }, el('table', { class: 'matrix' },
+  return el('div', { class: 'scroll short' }, el('table', { class: 'matrix', 'data-matrix': data.report.engines.indexOf(engine) },
     el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, 'from ╲ to'), names.map((n) => el('th', { scope: 'col', class: 'number' }, n)))),
     el('tbody', {}, names.map((from) => el('tr', {}, el('th', { scope: 'row' }, from), names.map((to) => cell(from, to)))))));
 }
@@ -22,7 +22,7 @@ function reformatCost(engine) {
 }
 
 function drawGap(node, engines, width) {
-  const bar = 16, group = 2 * bar + 14, left = Math.min(170, width * 0.34), right = 100, height = engines.length * group + 22;
+  const bar = 16, group = 2 * bar + 14, left = Math.min(170, width * 0.34), right = 150, height = engines.length * group + 22;
   const rows = engines.flatMap((e, i) => [['sum of steps', e.summary.sum_of_steps.median], ['whole runs', e.summary.plain_ms ?? e.summary.compute_ms]].map(([what, v], k) => ({ e, i, k, what, v })));
   const x = d3.scaleLinear().domain([0, d3.max(rows, (r) => r.v) || 1]).range([left, width - right]);
   const svg = svgIn(node, 'Sum of the steps beside whole runs, milliseconds from zero').attr('viewBox', `0 0 ${width} ${height}`).attr('height', height);
@@ -30,7 +30,7 @@ function drawGap(node, engines, width) {
   const row = svg.append('g').selectAll('g').data(rows).join('g').attr('transform', (d) => `translate(0,${d.i * group + d.k * bar + 5})`);
   row.append('text').attr('y', 12).attr('class', (d) => (d.k ? 'muted' : '')).text((d) => `${letter(d.i)}  ${d.what}`);
   row.append('rect').attr('x', left).attr('width', (d) => Math.max(0, x(d.v) - left)).attr('height', bar - 3).style('fill', (d) => (d.k ? 'var(--other)' : engineColour(d.i)));
-  row.append('text').attr('x', (d) => x(d.v) + 6).attr('y', 12).text((d) => ms(d.v) + (d.k ? '' : `  ${d.e.summary.gap_percent >= 0 ? '+' : '−'}${percent(Math.abs(d.e.summary.gap_percent))}`));
+  row.append('text').attr('x', (d) => x(d.v) + 6).attr('y', 12).attr('data-gap', (d) => (d.k ? null : d.i)).text((d) => ms(d.v) + (d.k ? '' : `  ${d.e.summary.gap_percent >= 0 ? '+' : '−'}${percent(Math.abs(d.e.summary.gap_percent))}`));
 }
 
 function siteTable(engine) {
@@ -47,7 +47,7 @@ function siteTable(engine) {
 function precisionSection(report) {
   const { engines } = report;
   return section('precision', 'Precision', 'Tensors that go from a step of one precision to a step of another: their number, and their bytes in one run. Changes of type that cost a step of their own are reformats.',
-    el('div', { class: 'even' }, engines.map((e) => block(e.label, transitionMatrix(e), el('div', { class: 'note' }, reformatCost(e))))),
+    el('div', { class: 'even' }, engines.map((e) => block(e.label, transitionMatrix(e), el('div', { class: 'note after' }, reformatCost(e))))),
     block('Sum of the steps beside whole runs, ms', fitted(el('div', { id: 'gap' }), (node, width) => drawGap(node, engines, width)),
       el('p', { class: 'note' }, 'Profiled and plain runs take turns. Timing each step costs time of its own, and overlap between steps is lost: the difference is the error of a profile.')),
     engines.map(siteTable));
@@ -70,7 +70,7 @@ function environmentSection(report) {
       `mean ${ms(s.mean)}, least ${ms(s.min)}, coefficient of variation ${percent(s.coefficient_of_variation)}; ${plural(s.profiled_runs, 'profiled run')}`;
   };
   const roofs = (e) => e.roofs.map((r) => `${r.name}: ${r.memory ? `${digits(r.rate / 1e9)} GB/s` : `${digits(r.rate / 1e12)} TFLOP/s`} (${r.origin})`).join('\n');
-  return section('environment', 'Environment and method', null, el('div', { class: 'scroll short' }, el('table', { class: 'plain' },
+  return section('environment', 'Environment and method', null, el('p', {}, saveButton('save the report as JSON', 'report.json', 'application/json', () => JSON.stringify(data.report))), el('div', { class: 'scroll short' }, el('table', { class: 'plain' },
     el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, ''), report.engines.map((e) => el('th', { scope: 'col' }, e.label)))),
     el('tbody', {}, fields.map(([t, k]) => row(t, (e) => e[k])), facts.map(([t, k]) => row(t, (e) => text(e.environment[k]))),
       row('method', method), row('roofs', roofs), row('notes', (e) => e.notes.join('\n'))))));

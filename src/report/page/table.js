@@ -76,9 +76,16 @@ class LayerTable {
       columns.push(['ratio', `${letter(from)} / ${letter(to)}`, (r) => (change(r, from, to) || { ratio: NaN }).ratio, (r) => left(times((change(r, from, to) || {}).ratio)), true]);
     }
     columns.push(['share', several ? `of ${letter(to)}` : 'share', (r) => r.sides[to].time.median, (r) => left(r.sides[to].steps.length ? percent((100 * r.sides[to].time.median) / total[to]) : '–'), true]);
+    columns.push(['roof', several ? `${letter(to)} of roof` : 'of roof', (r) => this.ofRoof(r.sides[to], to), (r) => left(percent(this.ofRoof(r.sides[to], to), 0)), true]);
     columns.push(['precision', 'precision', (r) => r.sides[to].precision, (r) => el('td', {}, several ? r.sides.map((s) => s.precision || '–').join(' → ') : precisionBadge(r.sides[0].precision))]);
     columns.push(['kernel', several ? `kernel of ${letter(to)}` : 'kernel', (r) => r.sides[to].kernels, (r) => el('td', { class: 'name' }, r.sides[to].kernels || '–')]);
     return columns;
+  }
+
+  // The time that the roofs need, over the time it took.
+  ofRoof(side, i) {
+    const roof = sum(side.steps, (s) => this.report.engines[i].steps[s].roofline.roof_ms);
+    return roof > 0 && side.time.median > 0 ? (100 * roof) / side.time.median : NaN;
   }
 
   rows() {
@@ -109,6 +116,14 @@ class LayerTable {
     this.shown.textContent = `${plural(rows.length, 'row')} of ${count(this.all[this.state.rows].length)}`;
   }
 
+  // The rows as they are shown, all digits. A leading =, +, - or @ would be a formula to a spreadsheet: names get a quote before it.
+  csv() {
+    const { engines } = this.report, cell = (v) => (isNumber(v) ? `${v}` : `"${`${v ?? ''}`.replace(/^[=+\-@\t\r]/, "'$&").replace(/"/g, '""')}"`);
+    const head = ['layer', 'category', ...engines.flatMap((e, i) => ['ms', 'low', 'high', 'precision', 'kernel'].map((what) => `${letter(i)} ${what}`))];
+    const line = (r) => [r.name, r.category, ...r.sides.flatMap((s) => (s.steps.length ? [s.time.median, s.time.low, s.time.high, s.precision, s.kernels] : ['', '', '', '', '']))];
+    return [head, ...this.rows().map(line)].map((cells) => cells.map(cell).join(',')).join('\r\n') + '\r\n';
+  }
+
   row(row, columns, i) {
     const node = el('tr', { tabindex: i === 0 ? 0 : -1, 'aria-expanded': 'false', onclick: () => this.toggle(node, row, columns.length) }, columns.map((c) => c[3](row)));
     return node;
@@ -126,7 +141,7 @@ class LayerTable {
     const engine = this.report.engines[i];
     if (!side.steps.length) return null;
     const shown = side.steps.slice(0, 3);
-    return block(engine.label, shown.map((s) => el('div', {}, el('a', { href: stepLink(i, s), class: 'name' }, engine.steps[s].name), stepFacts(engine.steps[s]))),
+    return block(engine.label, shown.map((s) => el('div', {}, el('a', { href: stepLink(i, s), class: 'name' }, engine.steps[s].name), stepFacts(engine.steps[s]), stepReasons(engine.steps[s]))),
       side.steps.length > shown.length ? el('p', { class: 'note' }, `and ${side.steps.length - shown.length} more`) : null);
   }
 
@@ -154,7 +169,7 @@ function layerSection(report, rows) {
     select('category', [['', 'all'], ...categories.map((c) => [c, c])], (category) => table.set({ category })),
     several ? select('compare', pairs.map(([from, to]) => [`${from} ${to}`, `${letter(to)} with ${letter(from)}`]), (v) => { const [from, to] = v.split(' ').map(Number); table.set({ from, to }); }) : null,
     several ? select('show', [['all', 'all'], ['slower', 'slower beyond noise'], ['faster', 'faster beyond noise']], (only) => table.set({ only })) : null,
-    choice('repeated layers', [['apart', 'apart'], ['together', 'together']], 'apart', (value) => table.set({ rows: value })), table.shown);
+    choice('repeated layers', [['apart', 'apart'], ['together', 'together']], 'apart', (value) => table.set({ rows: value })), saveButton('save as CSV', 'layers.csv', 'text/csv', () => table.csv()), table.shown);
   return section('layers', several ? 'Layers, matched' : 'Layers',
     `Medians of the profiled runs. ${several ? 'Layers match by the ONNX nodes they stand for; a change counts as real where the two 95 % intervals do not meet. ' : ''}A row opens with Enter or a click.`,
     controls, el('div', { class: 'scroll', tabindex: -1 }, table.table));

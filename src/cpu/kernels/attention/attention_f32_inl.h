@@ -12,7 +12,10 @@ constexpr int64_t kQueryBlock = 32;             // query rows at a time
 constexpr int64_t kPanel = 2 * V::kLanes;       // columns of a panel
 constexpr int kTall = V::kLanes == 16 ? 8 : 4;  // rows multiplied at a time: with the panel, what the registers hold
 
-// A thread's scratch, in floats. k: [panels of keys][head_dim][kPanel]; v: [panels of dims][tokens][kPanel].
+// Of a decoded row: not a multiple of a page, and what a whole last vector reaches.
+inline int64_t row_floats(const AttentionProblem& p) { return ceil_div(p.head_dim, 16) * 16 + 16; }
+
+// A thread's scratch, in floats. k: [panels of keys][head_dim][kPanel]; v: [panels of dims][tokens][kPanel]; row: a panel of decoded rows.
 struct Layout {
   int64_t k, v, q, s, o, row, mask, total, s_stride, o_stride;
 };
@@ -26,7 +29,7 @@ inline Layout layout(const AttentionProblem& p) {
   l.s = l.q + kQueryBlock * p.head_dim;
   l.o = l.s + kQueryBlock * l.s_stride;
   l.row = l.o + kQueryBlock * l.o_stride;
-  l.mask = l.row + ceil_div(p.head_dim, 16) * 16 + 16;
+  l.mask = l.row + kPanel * row_floats(p);
   l.total = l.mask + mask_floats(p);
   return l;
 }
@@ -38,19 +41,33 @@ inline void decode(DType type, const void* from, int64_t index, int64_t count, f
   }
 }
 
-inline void pack_head(const AttentionProblem& p, const AttentionArgs& a, const Layout& l, int64_t item, float* scratch) {
-  float *k = scratch + l.k, *v = scratch + l.v, *row = scratch + l.row;
-  const int64_t dims = ceil_div(p.head_dim, kPanel) * kPanel;
-  for (int64_t token = 0; token < p.tokens; ++token) {
-    decode(p.in, a.k, source_index(p, item, token, a.k_stride), p.head_dim, row);
-    float* column = k + token / kPanel * kPanel * p.head_dim + token % kPanel;
-    for (int64_t d = 0; d < p.head_dim; ++d) column[d * kPanel] = row[d];
-    decode(p.in, a.v, source_index(p, item, token, a.v_stride), p.head_dim, row);
-    for (int64_t d = 0; d < dims; ++d) v[(d / kPanel * p.tokens + token) * kPanel + d % kPanel] = d < p.head_dim ? row[d] : 0.0f;
+// A panel of keys is decoded row by row, then turned: what is written lies together.
+inline void pack_keys(const AttentionProblem& p, const AttentionArgs& a, const Layout& l, int64_t item, float* scratch) {
+  float* rows = scratch + l.row;
+  const int64_t stride = row_floats(p);
+  for (int64_t key = 0; key < p.tokens; key += kPanel) {
+    const int64_t count = at_most(kPanel, p.tokens - key);
+    for (int64_t i = 0; i < count; ++i) decode(p.in, a.k, source_index(p, item, key + i, a.k_stride), p.head_dim, rows + i * stride);
+    float* to = scratch + l.k + key * p.head_dim;
+    for (int64_t d = 0; d < p.head_dim; ++d, to += kPanel) {
+      for (int64_t i = 0; i < count; ++i) to[i] = rows[i * stride + d];
+      for (int64_t i = count; i < kPanel; ++i) to[i] = 0.0f;
+    }
   }
+}
+inline void pack_values(const AttentionProblem& p, const AttentionArgs& a, const Layout& l, int64_t item, float* scratch) {
+  for (int64_t token = 0; token < p.tokens; ++token)
+    for (int64_t d = 0; d < p.head_dim; d += kPanel) {
+      float* to = scratch + l.v + (d * p.tokens + token * kPanel);
+      V::zero().store(to);
+      V::zero().store(to + V::kLanes);
+      decode(p.in, a.v, source_index(p, item, token, a.v_stride) + d, at_most(kPanel, p.head_dim - d), to);
+    }
+}
+inline void pack_head(const AttentionProblem& p, const AttentionArgs& a, const Layout& l, int64_t item, float* scratch) {
+  pack_keys(p, a, l, item, scratch);
+  pack_values(p, a, l, item, scratch);
   if (p.mask != Mask::kNone) load_mask(p, a, item, scratch + l.mask);
-  for (int64_t token = p.tokens; token % kPanel != 0; ++token)
-    for (int64_t d = 0; d < p.head_dim; ++d) k[token / kPanel * kPanel * p.head_dim + d * kPanel + token % kPanel] = 0.0f;
 }
 
 // c[r][0..kPanel) = sum_k a[r][k] * b[k][...] for kTall rows.
@@ -79,21 +96,6 @@ inline void multiply(const float* a, int64_t a_stride, const float* b, int64_t p
       multiply_block(a + r * a_stride, a_stride, b + n * panel_depth, depth, c + r * c_stride + n, c_stride);
 }
 
-// Scores to weights, row by row; finish[i] is what output row i is multiplied with in the end.
-inline void softmax(const AttentionProblem& p, const AttentionArgs& a, const QueryBlock& block, const Layout& l, float* s,
-                    const float* mask, float* finish) {
-  const int64_t padded = ceil_div(block.keys, V::kLanes) * V::kLanes;
-  for (int64_t i = 0; i < block.rows; ++i, s += l.s_stride) {
-    const int64_t keys = visible(p, block, i);
-    if (p.mask != Mask::kNone) add_mask(s, mask, keys);
-    const float sum = exponentiate(s, keys, padded, largest_of(s, keys), scales_of(a).exponent);
-    finish[i] = a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1.0f / sum);
-    if (!p.quantize_p) continue;
-    const V factor = V::set(1.0f / a.p_scale / sum);
-    for (int64_t j = 0; j < padded; j += V::kLanes) nearest_e4m3(V::load(s + j) * factor).store(s + j);
-  }
-}
-
 inline void attend(const AttentionProblem& p, const AttentionArgs& a, const QueryBlock& block, const Layout& l, float* scratch) {
   float *q = scratch + l.q, *s = scratch + l.s, *o = scratch + l.o, finish[kQueryBlock];
   const int64_t rows = ceil_div(block.rows, kTall) * kTall;
@@ -103,7 +105,7 @@ inline void attend(const AttentionProblem& p, const AttentionArgs& a, const Quer
     for (int64_t d = 0; d < p.head_dim; ++d) q[i * p.head_dim + d] = i < block.rows ? q[i * p.head_dim + d] * sign : 0.0f;
   }
   multiply(q, p.head_dim, scratch + l.k, p.head_dim, rows, p.head_dim, block.keys, s, l.s_stride);
-  softmax(p, a, block, l, s, scratch + l.mask, finish);
+  softmax(p, a, block, s, l.s_stride, V::kLanes, scratch + l.mask, finish);
   multiply(s, l.s_stride, scratch + l.v, p.tokens, rows, block.keys, p.head_dim, o, l.o_stride);
   for (int64_t i = 0; i < block.rows; ++i) finish_row(p, o + i * l.o_stride, finish[i], a.out, target_index(p, block.item, block.row + i));
 }

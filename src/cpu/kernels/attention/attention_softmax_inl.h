@@ -94,6 +94,23 @@ inline float exponentiate(float* s, int64_t valid, int64_t padded, float largest
   return sum_of(sum + e);
 }
 
+// Scores to weights, row by row, zeros up to the next multiple of `pad` (of the lanes) keys; finish[i] is what output row i is multiplied
+// with in the end.
+inline void softmax(const AttentionProblem& p, const AttentionArgs& a, const QueryBlock& block, float* s, int64_t s_stride, int64_t pad,
+                    const float* mask, float* finish) {
+  using V = Native;
+  const int64_t padded = ceil_div(block.keys, pad) * pad;
+  for (int64_t i = 0; i < block.rows; ++i, s += s_stride) {
+    const int64_t keys = visible(p, block, i);
+    if (p.mask != Mask::kNone) add_mask(s, mask, keys);
+    const float sum = exponentiate(s, keys, padded, largest_of(s, keys), scales_of(a).exponent);
+    finish[i] = a.v_scale * a.inv_out_scale * (p.quantize_p ? a.p_scale : 1.0f / sum);
+    if (!p.quantize_p) continue;
+    const V factor = V::set(1.0f / a.p_scale / sum);
+    for (int64_t j = 0; j < padded; j += V::kLanes) nearest_e4m3(V::load(s + j) * factor).store(s + j);
+  }
+}
+
 // out[d] = round(o[d] * factor) for head_dim values; o is readable up to a whole number of vector pairs.
 template <DType kType>
 inline void finish_row_as(const float* o, int64_t head_dim, float factor, void* out, int64_t index) {

@@ -27,9 +27,9 @@ AttentionCase make(Types t, int64_t batch, int64_t tokens, int64_t heads, int64_
 }
 
 // Relative error that a row may add to p when it is not quantized. The tile kernels cut it after 8 bits and round the rest (< 2^-7) to
-// 8 bits: 2^-15; for f16 they drop the product of the two low parts: 2^-14. For bf16 they round it to bf16.
+// 8 bits: 2^-15; for f16 they drop the product of the two low parts: 2^-14. For bf16 they round it to bf16, as the dot products do.
 double p_unit(const AttentionKernel& kernel, const AttentionProblem& p) {
-  if ((kernel.isa & kAmx) == 0) return 0;
+  if ((kernel.isa & (kAmx | kAvx512Bf16)) == 0) return 0;
   return p.in == bf16 ? 0x1p-8 : 0x1p-14 + 0x1p-15;
 }
 

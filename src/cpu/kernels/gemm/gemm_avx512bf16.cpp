@@ -14,6 +14,7 @@ struct DotArithmetic {
   using V = F32x16;
   using Vector = __m512bh;
   static constexpr int kRows = 14;
+  static constexpr int64_t kUnit = 2;
   E4m3ToBf16 table;
 
   static int64_t units(const GemmProblem& p) { return (p.k + kAmxStep - 1) / kAmxStep * (kAmxStep / 2); }

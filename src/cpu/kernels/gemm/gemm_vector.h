@@ -2,8 +2,9 @@
 // one broadcast element of a times two vectors of w at a time. The Arithmetic says what an element is: one f32 (FMA), or a pair of
 // bf16 (dot product). Narrow operands are widened per slice into scratch that stays in L1 (a) and L2 (w). Included by ISA files.
 //
-// Arithmetic: V (lanes for the epilogue, gemm_epilogue.h), Vector, kRows, kLanes, units(p): elements along k; widen_a, widen_w;
-// vector_at(w, unit, v): where a widened slice keeps column vector v of an element; add(sum, a, w): sum + broadcast(*a) * w.
+// Arithmetic: V (lanes for the epilogue, gemm_epilogue.h), Vector, kRows, kUnit: values of k in an element, units(p): elements along k;
+// widen_a, widen_w; vector_at(w, unit, v): where a widened slice keeps column vector v of an element; add(sum, a, w): sum + broadcast(*a) *
+// w.
 #pragma once
 #include "cpu/kernels/gemm/gemm_epilogue.h"
 #include "cpu/kernels/gemm/gemm_layout.h"
@@ -46,11 +47,22 @@ class VectorGemm {
       for (int64_t row = row_begin; row < row_end; row += kRows) {
         const int64_t rows = min(kRows, row_end - row);
         for (int64_t r = 0; r < rows; ++r) arithmetic_.widen_a(p_, args_.a, row + r, unit, count, a_ + r * kVectorSlice);
+        prefetch_a(row + kRows, min(row + 2 * kRows, row_end), unit, count);
         for (int64_t col = col_begin; col < col_end; col += kColumns, sums += kRows * kColumns) {
           run_block(rows, w_ + (col - col_begin) * kVectorSlice, count, unit == 0, sums);
           if (unit + count == units) finish_(finish_args_, sums, kColumns, row, rows, col, true, true);
         }
       }
+    }
+  }
+
+  // The next rows' slices: short runs far apart, which no hardware prefetcher foresees.
+  void prefetch_a(int64_t row, int64_t row_end, int64_t unit, int64_t count) const {
+    const auto size = static_cast<int64_t>(size_of(p_.a));
+    const int64_t begin = unit * Arithmetic::kUnit * size, bytes = min(count * Arithmetic::kUnit, p_.k - unit * Arithmetic::kUnit) * size;
+    for (; row < row_end; ++row) {
+      const char* from = static_cast<const char*>(args_.a) + row * p_.k * size + begin;
+      for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i);
     }
   }
 
@@ -98,6 +110,7 @@ struct FmaArithmetic {
   using V = Lanes;
   using Vector = Lanes;
   static constexpr int kRows = kHeight;
+  static constexpr int64_t kUnit = 1;
 
   static int64_t units(const GemmProblem& p) { return p.k; }
   static void widen(const void* source, int64_t index, int64_t count, float* out) {

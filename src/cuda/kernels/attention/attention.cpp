@@ -1,5 +1,5 @@
-// The table of attention kernels, best first. Next: attention_wgmma_fp8.cu and attention_wgmma.cu (short sequences on Hopper),
-// attention_mma.cu (any length), attention_simt.cu (any type).
+// The table of attention kernels, best first. Next: attention_wgmma_fp8.cu, attention_wgmma_half.cu and attention_wgmma.cu (short sequences
+// on Hopper), attention_mma.cu (any length), attention_simt.cu (any type).
 #include "cuda/kernels/attention/attention.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ struct Params {
   Address q, k, v, out;
   int64_t q_stride, k_stride, v_stride;
   float scale, inv_p_scale, out_scale;
-  int32_t aligned, whole, parts, works;
+  int32_t aligned, whole, parts, works, last;
 };
 
 Program program_of(const char* name, const AttentionProblem& p) {
@@ -47,7 +47,8 @@ Params params_of(const AttentionProblem& p, const AttentionArgs& a) {
           aligned(p, a, 8 * size_of(p.in)),
           0,
           1,
-          0};
+          0,
+          a.backward ? static_cast<int32_t>(p.heads * a.batch - 1) : -1};
 }
 Launch launch_of(const AttentionProblem& p, const AttentionArgs& a, int64_t blocks, const Params& params) {
   OCTET_CHECK(blocks > 0 && blocks <= INT32_MAX, p.tokens, p.heads, a.batch);
@@ -83,17 +84,8 @@ Refusal accepts_wgmma(const AttentionProblem& p, const Gpu& gpu) {
   if (!p.aligned) return {"rows of q, k and v do not begin at multiples of 16 bytes"};
   return {};
 }
-// Blocks that share a multiprocessor: what their registers allow without spills (a quad keeps `tokens` scores of two queries, causal
-// blocks of 64 queries fewer).
-int64_t wgmma_occupancy(const AttentionProblem& p) { return p.tokens > 128 ? 3 : p.tokens > 96 ? 4 : p.causal ? 6 : 5; }
-Program program_wgmma(const AttentionProblem& p, const Gpu&) {
-  Program program = program_of("attention_wgmma", p);
-  program.defines.push_back(fmt::format("BLOCKS_PER_SM={}", wgmma_occupancy(p)));
-  program.defines.push_back("PARTS=1");
-  return program;
-}
-// A piece of work is a head, as long as heads fill the GPU; the heads left over are cut into pieces of fewer queries. `slots`: blocks that run
-// at once.
+// A piece of work is a head, as long as heads fill the GPU; the heads left over are cut into pieces of fewer queries. `slots`: blocks that
+// run at once.
 Params pieces_of(const AttentionProblem& p, const AttentionArgs& a, int64_t slots) {
   OCTET_CHECK(aligned(p, a, 16) && a.out % 16 == 0, a.q, a.q_stride, a.k, a.k_stride, a.v, a.v_stride, a.out);
   const int64_t heads = p.heads * a.batch, rest = heads % slots;
@@ -104,41 +96,59 @@ Params pieces_of(const AttentionProblem& p, const AttentionArgs& a, int64_t slot
   params.works = static_cast<int32_t>(heads - rest + rest * parts);
   return params;
 }
-int64_t wgmma_slots(const AttentionProblem& p, const Gpu& gpu) { return std::max(1, gpu.multiprocessors) * wgmma_occupancy(p); }
+
+// A warpgroup kernel: its name, and the shared memory of a block.
+struct Warpgroup {
+  const char* name;
+  int64_t (*bytes)(const AttentionProblem&);
+  bool persistent;
+};
+int64_t tail_of(const AttentionProblem& p) { return p.tokens % 64 <= 16 ? p.tokens % 64 : 0; }
+// 128 bytes for every key and value, a block's queries, maxima and sums.
+int64_t full_bytes(const AttentionProblem& p) { return 2 * ((p.tokens + 7) / 8) * 1024 + 64 * 128 + 512; }
+// The same, but of the tail only its own rows: queries, p, maxima and sums; which work is under way.
+int64_t half_bytes(const AttentionProblem& p) {
+  return 2 * ((p.tokens + 7) / 8) * 1024 + 64 * 128 + tail_of(p) * (128 + (p.tokens + 15) / 16 * 32 + 16 + 32) + 16;
+}
+// Keys and values as they lie in memory, a block's queries, the tail's; values transposed, the tail's p, maxima and sums.
+int64_t fp8_bytes(const AttentionProblem& p) {
+  const int64_t tiles = (p.tokens + 7) / 8, groups = (p.tokens + 31) / 32;
+  return tiles * 512 + groups * 2048 + 4096 + 1024 + 2 * groups * 8 * 144 + 2 * groups * 16 * (tail_of(p) > 8 ? 16 : 8) + 512;
+}
+constexpr Warpgroup kFull{"attention_wgmma", full_bytes, false}, kHalf{"attention_wgmma_half", half_bytes, true},
+    kFp8{"attention_wgmma_fp8", fp8_bytes, true};
+
+// Blocks that share a multiprocessor: what their registers allow without spills (a quad keeps `tokens` scores of two queries, causal
+// blocks of 64 queries fewer), and what its shared memory holds (228 KiB, 1 KiB a block taken by the system: CUDA's compute
+// capability 9.0).
+int64_t occupancy(const Warpgroup& kernel, const AttentionProblem& p) {
+  const int64_t registers = p.tokens > 128 ? 3 : p.tokens > 96 ? 4 : p.causal ? 6 : 5;
+  return std::min<int64_t>(registers, 228 * 1024 / (kernel.bytes(p) + 1024));
+}
+template <const Warpgroup& kKernel>
+Program program_wgmma(const AttentionProblem& p, const Gpu&) {
+  Program program = program_of(kKernel.name, p);
+  program.defines.push_back(fmt::format("BLOCKS_PER_SM={}", occupancy(kKernel, p)));
+  program.defines.push_back(fmt::format("SHARED_BYTES={}", kKernel.bytes(p)));
+  program.defines.push_back("PARTS=1");
+  return program;
+}
+template <const Warpgroup& kKernel>
 Launch launch_wgmma(const AttentionProblem& p, const Gpu& gpu, const AttentionArgs& a) {
-  const Params params = pieces_of(p, a, wgmma_slots(p, gpu));
-  Launch launch = launch_of(p, a, params.works, params);
-  // 128 bytes for every key and value, a block's queries, maxima and sums.
-  launch.shared_bytes = static_cast<uint32_t>(2 * ((p.tokens + 7) / 8) * 1024 + 64 * 128 + 512);
+  const int64_t slots = std::max(1, gpu.multiprocessors) * occupancy(kKernel, p);
+  const Params params = pieces_of(p, a, slots);
+  Launch launch = launch_of(p, a, kKernel.persistent ? std::min<int64_t>(params.works, slots) : params.works, params);
+  launch.shared_bytes = static_cast<uint32_t>(kKernel.bytes(p));
   return launch;
 }
-template <DType kIn>
+template <DType kIn, const Warpgroup& kKernel>
 constexpr AttentionKernel wgmma_row(std::string_view name) {
-  return {name, {90, true}, accepts_wgmma<kIn>, program_wgmma, launch_wgmma};
+  return {name, {90, true}, accepts_wgmma<kIn>, program_wgmma<kKernel>, launch_wgmma<kKernel>};
 }
-
 Refusal accepts_wgmma_fp8(const AttentionProblem& p, const Gpu& gpu) {
   if (Refusal no = accepts_wgmma<DType::e4m3>(p, gpu)) return no;
   if (!p.quantize_p) return {"p is not quantized"};
   return {};
-}
-// Keys and values as they lie in memory, a block's queries, the tail's; values transposed, the tail's p, maxima and sums.
-int64_t wgmma_fp8_bytes(const AttentionProblem& p) {
-  const int64_t tiles = (p.tokens + 7) / 8, groups = (p.tokens + 31) / 32, rest = p.tokens % 64;
-  return tiles * 512 + groups * 2048 + 4096 + 1024 + 2 * groups * 8 * 144 + 2 * groups * 16 * (rest > 8 && rest <= 16 ? 16 : 8) + 512;
-}
-Program program_wgmma_fp8(const AttentionProblem& p, const Gpu&) {
-  Program program = program_of("attention_wgmma_fp8", p);
-  program.defines.push_back(fmt::format("BLOCKS_PER_SM={}", wgmma_occupancy(p)));
-  program.defines.push_back(fmt::format("SHARED_BYTES={}", wgmma_fp8_bytes(p)));
-  return program;
-}
-Launch launch_wgmma_fp8(const AttentionProblem& p, const Gpu& gpu, const AttentionArgs& a) {
-  const int64_t slots = wgmma_slots(p, gpu);
-  const Params params = pieces_of(p, a, slots);
-  Launch launch = launch_of(p, a, std::min<int64_t>(params.works, slots), params);
-  launch.shared_bytes = static_cast<uint32_t>(wgmma_fp8_bytes(p));
-  return launch;
 }
 
 template <DType kIn>
@@ -160,10 +170,10 @@ Program program_simt(const AttentionProblem& p, const Gpu&) { return program_of(
 Launch launch_simt(const AttentionProblem& p, const Gpu&, const AttentionArgs& a) { return launch_of(p, a, 4); }
 
 constexpr AttentionKernel kKernels[] = {
-    {"attention_e4m3_wgmma", {90, true}, accepts_wgmma_fp8, program_wgmma_fp8, launch_wgmma_fp8, kFp8TensorCore},
-    wgmma_row<DType::e4m3>("attention_e4m3_wgmma_full"),
-    wgmma_row<DType::f16>("attention_f16_wgmma"),
-    wgmma_row<DType::bf16>("attention_bf16_wgmma"),
+    {"attention_e4m3_wgmma", {90, true}, accepts_wgmma_fp8, program_wgmma<kFp8>, launch_wgmma<kFp8>, kFp8TensorCore},
+    wgmma_row<DType::e4m3, kFull>("attention_e4m3_wgmma_full"),
+    wgmma_row<DType::f16, kHalf>("attention_f16_wgmma"),
+    wgmma_row<DType::bf16, kHalf>("attention_bf16_wgmma"),
     mma_row<DType::e4m3>("attention_e4m3_mma"),
     mma_row<DType::f16>("attention_f16_mma"),
     mma_row<DType::bf16>("attention_bf16_mma"),

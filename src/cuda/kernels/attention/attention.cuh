@@ -13,6 +13,7 @@ struct AttentionParams {
   int aligned;                           // every row of q, k and v begins at a multiple of 16 bytes (8 for e4m3)
   // The warpgroup kernels: heads of one piece of work, pieces of each other head, pieces in all.
   int whole, parts, works;
+  int last;  // begin with head `last` and go down; -1: begin with the first
 };
 
 // The type of the matrix operands: e4m3 is exact in f16.

@@ -20,6 +20,7 @@ struct AttentionArgs {
   int64_t q_stride = 0, k_stride = 0, v_stride = 0;  // elements between tokens
   float score_scale = 1, p_scale = 0, v_scale = 1, inv_out_scale = 1;
   int64_t batch = 0;
+  bool backward = false;  // begin with the last items (kernel.h)
 };
 using AttentionKernel = KernelRow<AttentionProblem, AttentionArgs>;
 std::span<const AttentionKernel> attention_kernels();  // best first; the last accepts everything

@@ -12,9 +12,9 @@
 // Besides what attention.cuh says: BLOCKS_PER_SM, thread blocks that share a multiprocessor (registers bound them).
 #include "attention_scores.cuh"
 #include "attention_wgmma.cuh"
+#include "attention_work.cuh"
 
-static_assert(HEAD_DIM == 64 && TOKENS > 16 && TOKENS <= 264 && is_same<IN, e4m3> && QUANTIZE_P);
-constexpr int kThreads = 128, kRest = TOKENS % 64, kTail = kRest <= 16 ? kRest : 0, kBlocks = TOKENS / 64 + (kRest > 16);
+static_assert(is_same<IN, e4m3> && QUANTIZE_P);
 constexpr int kTailRows = kTail > 8 ? 16 : 8;
 constexpr int kGroups = (TOKENS + 31) / 32;  // of 32 keys
 // Transposed values: 8 rows of 16 bytes, 16 more bytes so that a warp's stores meet every bank once; 8 of these for every 16 keys.
@@ -26,53 +26,21 @@ constexpr int kValuesAt = kTailAt + 1024, kCodesAt = kValuesAt + 2 * kGroups * k
 constexpr int kSumsAt = kMaximaAt + 256, kBytes = kSumsAt + 256;
 static_assert(kBytes == SHARED_BYTES && (kTail == 0 || kRawAt + kGroups * 2048 >= (TOKENS + 63) / 64 * 4096));  // the tail's products read whole 64 rows
 
-// ---- copies from memory: rows of 64 bytes, 16-byte chunks exchanged by (chunk ^ row / 2 % 4) ----
-OCTET_DEVICE uint32_t place(int row, int chunk) { return row * 64 + ((chunk ^ ((row >> 1) & 3)) << 4); }
-OCTET_DEVICE void copy16(uint32_t to, const void* from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+OCTET_DEVICE void ask_queries(const AttentionParams& p, const Work& work, uint32_t shared, int block) {
+  copy_rows<64>(shared + kQueriesAt, p.q, p.q_stride, work, block * 64, TOKENS - block * 64);
+}
+OCTET_DEVICE void ask_keys(const AttentionParams& p, const Work& work, uint32_t shared) {
+  copy_rows<TOKENS>(shared + kKeysAt, p.k, p.k_stride, work, 0, TOKENS);
+  ask_queries(p, work, shared, work.begin);
+  if (work.has_tail()) copy_rows<16>(shared + kTailAt, p.q, p.q_stride, work, TOKENS - kTail, kTail);
+}
+OCTET_DEVICE void ask_values(const AttentionParams& p, const Work& work, uint32_t shared) {
+  copy_rows<TOKENS>(shared + kRawAt, p.v, p.v_stride, work, 0, TOKENS);
 }
 OCTET_DEVICE void wait_for_copies() {
-  asm volatile("cp.async.wait_all;" ::: "memory");
-  publish_to_async();
-  __syncthreads();
+  end_group();
+  wait_for_groups<0>();
 }
-// kRows rows, of which those before `valid` exist.
-template <int kRows>
-OCTET_DEVICE void copy_rows(uint32_t to, const IN* from, int64_t stride, int valid) {
-  const int thread = thread_id(), row = thread >> 2;
-  to += place(row, thread & 3);
-  from += row * stride + (thread & 3) * 16;
-#pragma unroll
-  for (int i = 0; i < kRows; i += 32)
-    if (row + i < valid) copy16(to + i * 64, from + i * stride);
-}
-
-// One head, or some of its blocks of queries: work `index` of the launch.
-struct Work {
-  int item, begin, end;
-
-  OCTET_DEVICE Work(const AttentionParams& p, int index) {
-    const int split = index - p.whole, parts = split < 0 ? 1 : p.parts, part = split < 0 ? 0 : split % parts;
-    item = split < 0 ? index : p.whole + split / parts;
-    begin = kBlocks * part / parts, end = kBlocks * (part + 1) / parts;
-  }
-  OCTET_DEVICE int64_t token() const { return int64_t(item / HEADS) * TOKENS; }
-  OCTET_DEVICE int column() const { return item % HEADS * HEAD_DIM; }
-  OCTET_DEVICE bool has_tail() const { return kTail > 0 && end == kBlocks; }
-  OCTET_DEVICE OUT* out(const AttentionParams& p) const { return p.out + (token() * HEADS * HEAD_DIM + column()); }
-
-  OCTET_DEVICE void ask_queries(const AttentionParams& p, uint32_t shared, int block) const {
-    copy_rows<64>(shared + kQueriesAt, p.q + (token() + block * 64) * p.q_stride + column(), p.q_stride, TOKENS - block * 64);
-  }
-  OCTET_DEVICE void ask_keys(const AttentionParams& p, uint32_t shared) const {
-    copy_rows<TOKENS>(shared + kKeysAt, p.k + token() * p.k_stride + column(), p.k_stride, TOKENS);
-    ask_queries(p, shared, begin);
-    if (has_tail()) copy_rows<32>(shared + kTailAt, p.q + (token() + TOKENS - kTail) * p.q_stride + column(), p.q_stride, kTail);
-  }
-  OCTET_DEVICE void ask_values(const AttentionParams& p, uint32_t shared) const {
-    copy_rows<TOKENS>(shared + kRawAt, p.v + token() * p.v_stride + column(), p.v_stride, TOKENS);
-  }
-};
 
 // Values of 16 columns a warp, 32 keys at a time: an 8x8 matrix of byte pairs, transposed, leaves a lane two keys of two columns; with
 // the next 8 keys' it has four of each.
@@ -284,13 +252,10 @@ struct Tail {
 
 // What no copy fills: rows past the last token, of the tail past the last query. Products read them, and 0 * NaN is NaN.
 OCTET_DEVICE void clear_rests(uint8_t* shared) {
-  const auto clear = [&](int from, int to) {
-    for (int at = from + thread_id() * 16; at < to; at += kThreads * 16) *reinterpret_cast<uint4*>(shared + at) = make_uint4(0, 0, 0, 0);
-  };
-  clear(kKeysAt + TOKENS * 64, kRawAt);
-  clear(kRawAt + TOKENS * 64, kQueriesAt);
-  clear(kTailAt + kTail * 64, kValuesAt);
-  clear(kCodesAt, kMaximaAt);
+  clear(shared, kKeysAt + TOKENS * 64, kRawAt);
+  clear(shared, kRawAt + TOKENS * 64, kQueriesAt);
+  clear(shared, kTailAt + kTail * 64, kValuesAt);
+  clear(shared, kCodesAt, kMaximaAt);
 }
 
 template <int kCount>
@@ -299,8 +264,8 @@ OCTET_DEVICE void attend(const AttentionParams& p, const Work& work, int next, i
   Block<kCount> here(block * 64);
   here.score(at);
   __syncthreads();  // queries, and keys if this is the last block, have been read
-  if (block + 1 < work.end) work.ask_queries(p, at, block + 1);
-  else if (next < p.works) Work(p, next).ask_keys(p, at);
+  if (block + 1 < work.end) ask_queries(p, work, at, block + 1);
+  else if (next < p.works) ask_keys(p, Work(p, next), at);
   here.exponentials(p.scale);
   const float factor[2] = {factor_of(p, here.sum(0)), factor_of(p, here.sum(1))};
   float out[32];
@@ -326,8 +291,8 @@ extern "C" __global__ void __launch_bounds__(kThreads, BLOCKS_PER_SM) attention_
   wait_for_predecessor();
   {
     const Work first(p, int(blockIdx.x));
-    first.ask_keys(p, at);
-    first.ask_values(p, at);
+    ask_keys(p, first, at);
+    ask_values(p, first, at);
   }
 #pragma unroll 1
   for (int index = int(blockIdx.x); index < p.works; index += int(gridDim.x)) {
@@ -342,7 +307,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, BLOCKS_PER_SM) attention_
       tail.share_maxima();
       publish_to_async();
       __syncthreads();
-      if (next < p.works) Work(p, next).ask_values(p, at);
+      if (next < p.works) ask_values(p, Work(p, next), at);
       tail.share_sums(p.scale);
       __syncthreads();
       tail.share_codes(p.inv_p_scale);
@@ -352,7 +317,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, BLOCKS_PER_SM) attention_
       transpose_values(at);
       publish_to_async();
       __syncthreads();
-      if (next < p.works) Work(p, next).ask_values(p, at);
+      if (next < p.works) ask_values(p, Work(p, next), at);
     }
     attend_blocks<0>(p, work, next, at);
   }

@@ -21,6 +21,7 @@ struct GemmArgs {
   Address a = 0, w = 0, out = 0, residual = 0;  // 16-byte aligned
   Address alpha = 0, bias = 0, post = 0;        // f32 [n], all present, 16-byte aligned, readable up to a multiple of 256 floats
   int64_t m = 0;
+  bool backward = false;  // begin with the last rows (kernel.h)
 };
 using GemmKernel = KernelRow<GemmProblem, GemmArgs>;
 std::span<const GemmKernel> gemm_kernels();  // best first; the last accepts everything

@@ -47,7 +47,7 @@ Program program(const Tile& tile, const GemmProblem& problem) {
 struct alignas(64) Params {
   TensorMap a, b;
   Address out, residual, alpha, bias, post;
-  uint32_t m, tiles;
+  uint32_t m, tiles, backward;
 };
 
 Launch launch(const Tile& tile, const GemmProblem& problem, const Gpu& gpu, const GemmArgs& args) {
@@ -63,7 +63,8 @@ Launch launch(const Tile& tile, const GemmProblem& problem, const Gpu& gpu, cons
       args.bias,
       args.post,
       static_cast<uint32_t>(args.m),
-      0};
+      0,
+      args.backward};
   const int cluster = tile.cluster_m * tile.cluster_n;
   const int64_t tiles = divide_up(args.m, tile.m * tile.cluster_m) * divide_up(problem.n, tile.n * tile.cluster_n);
   params.tiles = static_cast<uint32_t>(tiles);

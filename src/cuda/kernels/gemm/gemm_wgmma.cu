@@ -6,12 +6,13 @@
 // PINGPONG 0: both warpgroups work on one tile, half of its rows each; 1: each has a tile of its own, and one multiplies while the
 // other finishes. FULL_SUMS 1 (e4m3): the tensor cores' short sums are added up in f32 after every 128 products.
 #include "gemm_epilogue.cuh"
+#include "mma.cuh"
 #include "wgmma.cuh"
 
 struct alignas(64) Params {
   TensorMap a, b;
   uint64_t out, residual, alpha, bias, post;
-  uint32_t m, tiles;  // tiles: of the grid of clusters, CLUSTER_M x CLUSTER_N tiles each
+  uint32_t m, tiles, backward;  // tiles: of the grid of clusters, CLUSTER_M x CLUSTER_N tiles each; backward: the last ones first
 };
 
 constexpr int kRowBytes = 128;  // of a stage: one swizzle row
@@ -41,9 +42,12 @@ struct Ring {
   }
 };
 
-// The tile of this block in tile `index` of the grid of clusters. Column tiles run fastest: neighbours share rows of a.
+// The tile of this block in tile number `index` of the grid of clusters. Column tiles run fastest: neighbours share rows of a.
 struct Tile {
   uint32_t row, column;
+  OCTET_DEVICE Tile(const Params& p, uint32_t index, uint32_t rank) : Tile(p.backward ? p.tiles - 1 - index : index, rank) {}
+
+ private:
   OCTET_DEVICE Tile(uint32_t index, uint32_t rank)
       : row((index / kColumnTiles * CLUSTER_M + rank % CLUSTER_M) * TILE_M),
         column((index % kColumnTiles * CLUSTER_N + rank / CLUSTER_M) * TILE_N) {}
@@ -95,7 +99,7 @@ struct Producer {
     if (index >= p.tiles) return;
     // Weights and vectors are nobody's output: the first of them load while the predecessor still runs.
     constexpr int kEarly = kSteps < STAGES ? kSteps : STAGES;
-    const Tile first(index, block.rank);
+    const Tile first(p, index, block.rank);
     Ring ring, early;
 #pragma unroll 1
     for (int step = 0; step < kEarly; ++step, early.next()) open(early, first, step, 0), load_b(early, first, step);
@@ -105,7 +109,7 @@ struct Producer {
 #pragma unroll 1
     for (int step = kEarly; step < kSteps; ++step, ring.next()) load(ring, first, step, 0);
     for (index += gridDim.x / kCluster; index < p.tiles; index += gridDim.x / kCluster) {
-      const Tile tile(index, block.rank);
+      const Tile tile(p, index, block.rank);
       slot = slot + 1 == kSlots ? 0 : slot + 1;
 #pragma unroll 1
       for (int step = 0; step < kSteps; ++step, ring.next()) load(ring, tile, step, slot);
@@ -126,17 +130,6 @@ OCTET_DEVICE void release(uint32_t empty, uint32_t rank) {
   } else {
     if (lane < kCluster && (lane % CLUSTER_M == rank % CLUSTER_M || lane / CLUSTER_M == rank / CLUSTER_M)) barrier_arrive_at(empty, lane);
   }
-}
-
-// Transposes 4 x 4 words over the four lanes that hold one row: lane i's word j becomes lane j's word i.
-OCTET_DEVICE void transpose4(uint32_t (&v)[4]) {
-  const bool odd = threadIdx.x & 1, high = threadIdx.x & 2;
-  const uint32_t a = __shfl_xor_sync(~0u, odd ? v[0] : v[1], 1), b = __shfl_xor_sync(~0u, odd ? v[2] : v[3], 1);
-  if (odd) v[0] = a, v[2] = b;
-  else v[1] = a, v[3] = b;
-  const uint32_t c = __shfl_xor_sync(~0u, high ? v[0] : v[2], 2), d = __shfl_xor_sync(~0u, high ? v[1] : v[3], 2);
-  if (high) v[0] = c, v[1] = d;
-  else v[2] = c, v[3] = d;
 }
 
 OCTET_DEVICE uint4 load16(uint64_t address) {
@@ -325,7 +318,7 @@ OCTET_DEVICE void consume(const Params& p, const Block& block, uint32_t warpgrou
   Ring ring;
   if (PINGPONG && warpgroup == 1) ring.skip(kSteps), index += clusters, slot = 1, give_turn(0);
   for (; index < p.tiles; index += (PINGPONG ? 2 : 1) * clusters) {
-    const Tile tile(index, block.rank);
+    const Tile tile(p, index, block.rank);
     const uint32_t row = tile.row + part + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4, vectors = block.vectors + slot * kSlotBytes;
     Finish finish[] = {Finish(p, row, tile.column, vectors), Finish(p, row + 64, tile.column, vectors)};
     finish[0].prefetch();

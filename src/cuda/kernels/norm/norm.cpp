@@ -11,6 +11,7 @@ struct Params {
   Address x, y, gamma, beta;
   float epsilon, inv_out_scale;
   int64_t rows;
+  int32_t backward;
 };
 
 Refusal accepts_block(const NormProblem& p, const Gpu&) {
@@ -46,7 +47,7 @@ Launch launch_of(const NormArgs& a, int64_t rows_of_block, uint32_t threads) {
   Launch launch;
   launch.grid.x = static_cast<uint32_t>(blocks);
   launch.block.x = threads;
-  launch.set_params(Params{a.x, a.y, a.gamma, a.beta, a.epsilon, a.inv_out_scale, a.rows});
+  launch.set_params(Params{a.x, a.y, a.gamma, a.beta, a.epsilon, a.inv_out_scale, a.rows, a.backward});
   return launch;
 }
 Launch launch_warp(const NormProblem& p, const Gpu&, const NormArgs& a) { return launch_of(a, kWarps * rows_of_warp(p), 32 * kWarps); }

@@ -8,6 +8,9 @@ struct Params {
   const float *gamma, *beta;
   float epsilon, inv_out_scale;
   int64_t rows;
+  int backward;
+
+  OCTET_DEVICE uint32_t block() const { return backward ? gridDim.x - 1 - blockIdx.x : blockIdx.x; }
 };
 
 OCTET_DEVICE float reciprocal_root(float x) {  // 2 ulp, subnormals included

@@ -13,6 +13,7 @@ struct NormArgs {
   Address x = 0, y = 0, gamma = 0, beta = 0;  // gamma, beta: f32 [cols], beta zeros if none
   float epsilon = 0, inv_out_scale = 1;
   int64_t rows = 0;
+  bool backward = false;  // begin with the last rows (kernel.h)
 };
 using NormKernel = KernelRow<NormProblem, NormArgs>;
 std::span<const NormKernel> norm_kernels();

@@ -5,8 +5,8 @@ extern "C" __global__ void __launch_bounds__(256) norm_block(const __grid_consta
   __shared__ float shared[32];
   wait_for_predecessor();
   let_successor_start();
-  const IN* x = p.x + int64_t(blockIdx.x) * COLS;
-  OUT* y = p.y + int64_t(blockIdx.x) * COLS;
+  const IN* x = p.x + int64_t(p.block()) * COLS;
+  OUT* y = p.y + int64_t(p.block()) * COLS;
   float sum = 0, rest = 0, squares = 0;
   for (uint32_t c = threadIdx.x; c < COLS; c += blockDim.x) sum += to_f32(x[c]);
   const float mean = __fmul_rn(sum_of_block(sum, shared), 1.0f / float(COLS));

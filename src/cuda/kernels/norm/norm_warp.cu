@@ -7,7 +7,7 @@ constexpr int kWarps = 4;
 
 extern "C" __global__ void __launch_bounds__(32 * kWarps) norm_warp(const __grid_constant__ Params p) {
   const uint32_t lane = threadIdx.x % 32;
-  const int64_t first = (int64_t(blockIdx.x) * kWarps + threadIdx.x / 32) * ROWS;
+  const int64_t first = (int64_t(p.block()) * kWarps + threadIdx.x / 32) * ROWS;
   wait_for_predecessor();
   let_successor_start();
   if (first >= p.rows) return;
