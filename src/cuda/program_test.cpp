@@ -11,6 +11,7 @@
 #include "cuda/kernels/attention/attention.h"
 #include "cuda/kernels/attention/attention_unfused.h"
 #include "cuda/kernels/embed/embed.h"
+#include "cuda/kernels/fake_quantize/fake_quantize.h"
 #include "cuda/kernels/gemm/gemm_finish.h"
 #include "cuda/kernels/norm/norm.h"
 #include "cuda/kernels/patch_embed/patch_embed.h"
@@ -127,6 +128,7 @@ TEST_F(ProgramTest, EmbedPoolAndPatchRows) {
   compile_rows(embed_kernels(), {{i64, f16, 77, 768, 49408}, {i32, f32, 5, 17, 11}});
   compile_rows(pool_kernels(), {{f16, i64, 77, 768, 77, PoolMode::kArgMax}, {f32, i32, 7, 17, 7, PoolMode::kFirstEqual}});
   compile_rows(l2normalize_kernels(), {{f16, 768}, {f32, 17}});
+  compile_rows(fake_quantize_kernels(), {{f16, f16}, {bf16, bf16}, {f32, f32}, {e4m3, f16}, {e4m3, f32}});
   const PatchEmbedProblem vit{f16, f16, 3, 224, 224, 14, 1024, true}, odd{f32, bf16, 3, 6, 4, 2, 17, false};
   compile_rows(patch_im2col_kernels(), {vit, odd});
   compile_rows(patch_finish_kernels(), {vit, odd});

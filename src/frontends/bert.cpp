@@ -46,6 +46,7 @@ class Bert {
     const ValueId ids = input("input_ids"), mask = hidden_keys(input("attention_mask"));
     ValueId x = embeddings(ids, input("token_type_ids"));
     for (int64_t i = 0; i < config_.encoder.layers; ++i) x = layer(x, fmt::format("{}encoder.layer.{}", prefix_, i), mask);
+    builder_.note_unused({""});
     return builder_.finish(x, "last_hidden_state");
   }
 

@@ -1,5 +1,6 @@
 #include "frontends/checkpoint.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.h"
@@ -11,6 +12,8 @@ namespace octet {
 namespace {
 
 constexpr std::string_view kAmax = "._amax", kPreQuantScale = "._pre_quant_scale", kWeightQuantizer = ".weight_quantizer";
+// Of ModelOpt's attention for diffusers, switched on by its examples: its fused kernel never shows it a tensor, and softmax needs no range.
+constexpr std::string_view kSoftmax = ".softmax_quantizer";
 constexpr const char* kStateFile = "modelopt_state.pth";
 constexpr JsonLimits kConfigLimits{.bytes = 16'000'000, .depth = 32, .values = 100'000, .string_bytes = 1'000'000};
 
@@ -44,6 +47,22 @@ void check_shape(const QuantizerState& quantizer, const HostTensor& amax, const 
     fail(Code::kInvalid, "its shape {} does not match the weight {}", describe(amax), describe(*weight));
 }
 
+// A range of 0 is that of zeros alone: of a weight, or of its row, that holds nothing else. Of an activation it means that calibration
+// never reached it, and ModelOpt's own export divides by it.
+void check_zeros(const HostTensor& amax, const HostTensor* weight) {
+  std::vector<float> values;
+  for (int64_t i = 0; i < amax.count(); ++i) {
+    if (amax.at(i) != 0) continue;
+    if (weight == nullptr) fail(Code::kInvalid, "element {} is 0: calibration never reached the tensor; calibrate again", i);
+    if (values.empty()) values = to_f32(*weight);
+    const bool by_row = amax.count() > 1 && amax.count() == weight->dims()[0];
+    const size_t row = by_row ? values.size() / static_cast<size_t>(amax.count()) : values.size();
+    const auto begin = values.begin() + static_cast<std::ptrdiff_t>(by_row ? static_cast<size_t>(i) * row : 0);
+    if (std::any_of(begin, begin + static_cast<std::ptrdiff_t>(row), [](float w) { return w != 0; }))
+      fail(Code::kInvalid, "element {} is 0, but the weight is not", i);
+  }
+}
+
 void attach_amax(Checkpoint& checkpoint, const std::string& tensor_name) {
   const std::string name = tensor_name.substr(0, tensor_name.size() - kAmax.size());
   const auto found = checkpoint.quant.by_name.find(name);
@@ -57,8 +76,10 @@ void attach_amax(Checkpoint& checkpoint, const std::string& tensor_name) {
   const std::string weight = name.ends_with(kWeightQuantizer) ? name.substr(0, name.size() - kWeightQuantizer.size()) + ".weight" : "";
   with_context([&] { return fmt::format("checking `{}` in {}", printable(tensor_name), checkpoint.tensors.where()); },
                [&] {
+                 const HostTensor* values = checkpoint.tensors.has(weight) ? &checkpoint.tensors.at(weight) : nullptr;
                  check_values(amax);
-                 check_shape(quantizer, amax, checkpoint.tensors.has(weight) ? &checkpoint.tensors.at(weight) : nullptr);
+                 check_shape(quantizer, amax, values);
+                 if (quantizer.enabled) check_zeros(amax, values);
                });
   quantizer.amax = amax;
 }
@@ -78,7 +99,7 @@ void attach_ranges(Checkpoint& checkpoint) {
     attach_amax(checkpoint, name);
   }
   for (const auto& [name, quantizer] : checkpoint.quant.by_name)
-    if (quantizer.enabled && !quantizer.dynamic && !quantizer.amax)
+    if (quantizer.enabled && !quantizer.dynamic && !quantizer.amax && !name.ends_with(kSoftmax))
       throw Error(Code::kInvalid,
                   fmt::format("{}: quantizer `{}` is enabled, but there is no tensor `{}{}`", checkpoint.tensors.where(), printable(name),
                               printable(name), kAmax),

@@ -25,9 +25,9 @@ struct Checkpoint {
 };
 
 // Missing file: Error{kIo}. Error{kInvalid} when state and tensors contradict each other: an enabled static quantizer without
-// `_amax`, an `_amax` without quantizer or without modelopt_state.pth, an amax that is negative, not finite, or neither one
-// element nor one for each index of the quantizer's axis. Error{kUnsupported} for other forms of quantization (a unified
-// export of another type than FP8, `_pre_quant_scale`).
+// `_amax` (but for attention's softmax_quantizer, which needs none), an `_amax` without quantizer or without modelopt_state.pth, an amax
+// that is negative, not finite, 0 though its weight is not (or of an activation), or neither one element nor one for each index of the
+// quantizer's axis. Error{kUnsupported} for other forms of quantization (a unified export of another type than FP8, `_pre_quant_scale`).
 Checkpoint load_checkpoint(const std::filesystem::path& dir);
 
 }  // namespace octet

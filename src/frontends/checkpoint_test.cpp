@@ -105,6 +105,11 @@ TEST(Checkpoint, RefusesRangesThatAreMissingOrTooMany) {
   parts = Parts();
   parts.weight().enabled = false;
   EXPECT_EQ(error_in(parts), "") << "switched off after its calibration";
+  parts = Parts();
+  QuantizerState softmax = parts.weight();
+  softmax.name = "a.softmax_quantizer";
+  parts.state->by_name.emplace(softmax.name, softmax);
+  EXPECT_EQ(error_in(parts), "") << "a softmax needs no range";
 }
 
 TEST(Checkpoint, RefusesRangesThatAreNoRanges) {
@@ -115,7 +120,18 @@ TEST(Checkpoint, RefusesRangesThatAreNoRanges) {
   }
   Parts parts;
   parts.weight_amax() = amax_of({1, 1}, {0});
-  EXPECT_EQ(error_in(parts), "") << "a tensor that was always zero";
+  EXPECT_EQ(error_in(parts), "") << "a weight of zeros";
+  parts.tensors.at("m.weight") = from_f32(DType::f16, {3, 2}, std::vector<float>{0, 0, 0, 1, 0, 0});
+  EXPECT_THAT(error_in(parts), AllOf(HasSubstr("element 0 is 0, but the weight is not"), HasSubstr("`m.weight_quantizer._amax`")));
+  parts.weight().axis = 0;
+  parts.weight_amax() = amax_of({3, 1}, {0, 1, 0});
+  EXPECT_EQ(error_in(parts), "") << "rows of zeros";
+  parts.weight_amax() = amax_of({3, 1}, {0, 0, 0});
+  EXPECT_THAT(error_in(parts), HasSubstr("element 1 is 0, but the weight is not"));
+  parts = Parts();
+  parts.tensors.at("m.input_quantizer._amax") = amax_of({}, {0});
+  EXPECT_THAT(error_in(parts), AllOf(HasSubstr("calibration never reached"), HasSubstr("`m.input_quantizer._amax`")));
+  parts = Parts();
   parts.weight_amax() = HostTensor(DType::i32, {});
   EXPECT_THAT(error_in(parts), HasSubstr("it is i32"));
   parts.weight_amax() = HostTensor(DType::f16, {0});

@@ -71,6 +71,7 @@ ClipGraph build_clip_text(const Checkpoint& checkpoint, const ClipExportOptions&
   const ValueId pooled =
       g.add(make_op(GatherND{.batch_dims = 1}), {x, end_of_text(b, ids, config, options.ids)}, "text_model.pooled", "text_model.pool");
   const ValueId y = b.linear(b.quantize_input(pooled, "text_projection"), "text_projection", width, config.projection, false);
+  b.note_unused({"text_model.", "text_projection."});
   return b.finish(b.normalize(y), "text_embeds");
 }
 
@@ -106,6 +107,7 @@ ClipGraph build_clip_image(const Checkpoint& checkpoint, const ClipExportOptions
   const ValueId pooled = g.add(make_op(Gather{.axis = 1}), {x, first}, "vision_model.pooled", "vision_model.pool");
   x = b.layer_norm(pooled, "vision_model.post_layernorm", width, config.vision.epsilon);
   const ValueId y = b.linear(b.quantize_input(x, "visual_projection"), "visual_projection", width, config.projection, false);
+  b.note_unused({"vision_model.", "visual_projection."});
   return b.finish(b.normalize(y), "image_embeds");
 }
 

@@ -16,12 +16,13 @@ std::string name_of(Precision precision);
 
 struct ClipExportOptions {
   Precision precision = Precision::kFp8;
-  int opset = 20;                // 20 to 25
-  bool fp8_attention = true;     // Q/DQ on q, k, v, softmax and attention output, where the checkpoint has them
-  bool modelopt_scales = false;  // q and k: amax / 448 as ModelOpt writes it, not scaled to the tensor that is quantized
-  bool blog_names = false;       // inputs text_input / image_input
-  bool normalize = false;        // adds L2 normalisation
-  DType ids = DType::i64;        // or i32
+  int opset = 20;                  // 20 to 25
+  bool fp8_attention = true;       // Q/DQ on q, k, v, softmax and attention output, where the checkpoint has them
+  bool modelopt_scales = false;    // q and k: amax / 448 as ModelOpt writes it, not scaled to the tensor that is quantized
+  bool modelopt_rounding = false;  // weight codes as ModelOpt's ONNX has them: the quotient is rounded to f16 before it becomes e4m3
+  bool blog_names = false;         // inputs text_input / image_input
+  bool normalize = false;          // adds L2 normalisation
+  DType ids = DType::i64;          // or i32
 };
 
 // One line each for what the checkpoint's quantizers made of the graph ("vision layer 3: attention in f16, because ...").

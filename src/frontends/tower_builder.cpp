@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
+#include "base/text.h"
 #include "frontends/weights.h"
 #include "ops/arithmetic.h"
 #include "ops/gelu.h"
@@ -89,19 +91,26 @@ bool TowerBuilder::fp8_linear(const std::string& module) const {
          is_e4m3(checkpoint_.quantizer(module + ".weight_quantizer"));
 }
 
+const QuantizerState* TowerBuilder::fp8_quantizer(const std::string& name) {
+  const QuantizerState* quantizer = checkpoint_.quantizer(name);
+  if (!is_e4m3(quantizer)) return nullptr;
+  used_.insert(name);
+  return quantizer;
+}
+
 ValueId TowerBuilder::quantize_input(ValueId x, const std::string& module) {
   if (!fp8_linear(module)) return x;
-  return quantize(x, amax_of(*checkpoint_.quantizer(module + ".input_quantizer")), module + ".input");
+  return quantize(x, amax_of(*fp8_quantizer(module + ".input_quantizer")), module + ".input");
 }
 
 ValueId TowerBuilder::weight(const std::string& module, int64_t in, int64_t out) {
   const HostTensor& w = checkpoint_tensor(checkpoint_, module + ".weight", {out, in});
   if (!fp8_linear(module)) {
     if (options_.precision == Precision::kFp8)
-      notes.push_back(module + ": stays " + std::string(name_of(dtype_)) + ", its quantizers are off");
+      notes.push_back(module + ": stays " + std::string(name_of(dtype_)) + ", its quantizers are off or not E4M3");
     return graph.add_constant(module + ".weight", transpose(cast_tensor(w, dtype_)));
   }
-  const HostTensor& amax = *checkpoint_.quantizer(module + ".weight_quantizer")->amax;
+  const HostTensor& amax = *fp8_quantizer(module + ".weight_quantizer")->amax;
   const bool per_channel = amax.count() > 1;
   if (per_channel && amax.count() != out)
     fail(Code::kInvalid, "{}.weight_quantizer._amax has {} elements, the weight {} rows", module, amax.count(), out);
@@ -114,7 +123,7 @@ ValueId TowerBuilder::weight(const std::string& module, int64_t in, int64_t out)
   }
   const std::vector<int64_t> dims = per_channel ? std::vector<int64_t>{out} : std::vector<int64_t>{};
   const ValueId s = graph.add_constant(module + ".weight.scale", from_f32(DType::f16, dims, scales));
-  const ValueId codes = graph.add_constant(module + ".weight", quantize_transposed(w, scales));
+  const ValueId codes = graph.add_constant(module + ".weight", quantize_transposed(w, scales, options_.modelopt_rounding));
   DequantizeLinear dq;
   dq.axis = 1;  // of [in, out]; without meaning for a scalar scale
   return graph.add(make_op(dq), {codes, s}, module + ".weight.dq", module + ".weight.dq");
@@ -146,18 +155,44 @@ std::optional<TowerBuilder::AttentionSites> TowerBuilder::attention_sites(const 
     notes.push_back(module + ": attention in f16, as asked");
     return std::nullopt;
   }
-  const auto* q = checkpoint_.quantizer(module + ".q_bmm_quantizer");
-  const auto* k = checkpoint_.quantizer(module + ".k_bmm_quantizer");
-  const auto* v = checkpoint_.quantizer(module + ".v_bmm_quantizer");
+  const auto* q = fp8_quantizer(module + ".q_bmm_quantizer");
+  const auto* k = fp8_quantizer(module + ".k_bmm_quantizer");
+  const auto* v = fp8_quantizer(module + ".v_bmm_quantizer");
+  const auto* p = fp8_quantizer(module + ".p_bmm_quantizer");  // of ModelOpt's Hugging Face plug-in
   // The attention output is the output projection's input: either quantizer names its range.
-  const auto* out = checkpoint_.quantizer(module + ".bmm2_output_quantizer");
-  if (!is_e4m3(out)) out = checkpoint_.quantizer(modules.out + ".input_quantizer");
-  if (!is_e4m3(q) || !is_e4m3(k) || !is_e4m3(v) || !is_e4m3(out)) {
-    notes.push_back(module + ": attention in f16: q, k, v and the output do not all carry FP8 quantizers");
+  const auto* out = fp8_quantizer(module + ".bmm2_output_quantizer");
+  if (!out && fp8_linear(modules.out)) out = fp8_quantizer(modules.out + ".input_quantizer");
+  if (!q || !k || !v) {
+    // FP8 for some of them would be slower than for none, and no compiler fuses it: all or nothing, and said.
+    std::string missing;
+    for (const auto& [which, quantizer] : {std::pair{"q", q}, std::pair{"k", k}, std::pair{"v", v}})
+      if (!quantizer) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", which);
+    notes.push_back(fmt::format("{}: attention in f16: no FP8 quantizer on {}{}", module, missing,
+                                q || k || v ? "; what others the checkpoint has are left out, half an FP8 attention is none" : ""));
     return std::nullopt;
   }
   const float head_scale = options_.modelopt_scales ? 1.0f : std::pow(static_cast<float>(head_dim), -0.25f);
-  return AttentionSites{amax_of(*q) * head_scale, amax_of(*k) * head_scale, amax_of(*v), amax_of(*out)};
+  AttentionSites sites{amax_of(*q) * head_scale, amax_of(*k) * head_scale, amax_of(*v), 1, {}};
+  if (p) sites.p = amax_of(*p);  // else the softmax's own bound
+  used_.insert(module + ".softmax_quantizer");
+  if (out) sites.output = amax_of(*out);
+  if (const auto* in = fp8_linear(modules.out) ? fp8_quantizer(modules.out + ".input_quantizer") : nullptr;
+      in && amax_of(*in) != sites.output)
+    notes.push_back(module + ": its output has two ranges, bmm2_output_quantizer's is taken");
+  return sites;
+}
+
+float TowerBuilder::shared_amax(const AttentionModules& modules) {
+  float widest = 0;
+  bool differ = false;
+  for (const std::string& module : {modules.q, modules.k, modules.v}) {
+    if (!fp8_linear(module)) continue;
+    const float amax = amax_of(*fp8_quantizer(module + ".input_quantizer"));
+    differ |= widest > 0 && amax != widest;
+    widest = std::max(widest, amax);
+  }
+  if (differ) notes.push_back(modules.self + ": q, k and v read one tensor, but their input quantizers differ: the widest range is taken");
+  return widest;
 }
 
 ValueId TowerBuilder::split_heads(ValueId x, const std::string& name, int64_t tokens, const TransformerConfig& config,
@@ -174,7 +209,7 @@ ValueId TowerBuilder::attention(ValueId x, const AttentionModules& modules, cons
   const auto sites = attention_sites(modules, head_dim);
   ValueId quantized = kNone;  // one Q/DQ of x serves q, k and v: they read the same tensor
   const auto project = [&](const std::string& name) {
-    if (fp8_linear(name) && quantized == kNone) quantized = quantize_input(x, name);
+    if (fp8_linear(name) && quantized == kNone) quantized = quantize(x, shared_amax(modules), name + ".input");
     return linear(fp8_linear(name) ? quantized : x, name, width, width, true);
   };
   const auto multiply = [&](ValueId value, float factor, const std::string& name) {
@@ -196,15 +231,16 @@ ValueId TowerBuilder::attention(ValueId x, const AttentionModules& modules, cons
   ValueId scores = graph.add(make_op(MatMul{}), {q, k}, module + ".scores", module + ".qk");
   if (mask != kNone) scores = graph.add(make_op(Add{}), {scores, mask}, module + ".masked", module + ".mask");
   ValueId p = graph.add(make_op(Softmax{}), {scores}, module + ".softmax.out", module + ".softmax");
-  if (sites) p = quantize(p, 1.0f, module + ".p");  // softmax lies in [0, 1]: amax 1, scale 1/448
+  if (sites) p = quantize(p, sites->p, module + ".p");
   ValueId o = graph.add(make_op(MatMul{}), {p, v}, module + ".pv.out", module + ".pv");
   const bool fp8_out = fp8_linear(modules.out);
-  if (sites) o = quantize(o, sites->output, module + ".output");
+  const bool quantized_output = sites && sites->output;
+  if (quantized_output) o = quantize(o, *sites->output, module + ".output");
   o = graph.add(make_op(Transpose{.perm = {0, 2, 1, 3}}), {o}, module + ".bshd", module + ".merge.transpose");
   const std::string shape = fmt::format("merged.{}x{}", tokens, width);
   const ValueId dims = graph.find(shape) != kNone ? graph.find(shape) : integers(shape, {0, tokens, width});
   o = graph.add(make_op(Reshape{}), {o, dims}, module + ".merged", module + ".merge");
-  if (fp8_out && !sites) o = quantize_input(o, modules.out);
+  if (fp8_out && !quantized_output) o = quantize_input(o, modules.out);
   return linear(o, modules.out, width, width, true);
 }
 
@@ -225,6 +261,25 @@ ValueId TowerBuilder::transformer_layer(ValueId x, const std::string& prefix, co
 
 ValueId TowerBuilder::normalize(ValueId x) {
   return options_.normalize ? graph.add(make_op(LpNormalization{.axis = -1, .p = 2}), {x}, "normalized", "normalize") : x;
+}
+
+void TowerBuilder::note_unused(std::initializer_list<std::string_view> modules) {
+  if (options_.precision != Precision::kFp8) return;
+  std::map<std::string, int> found;  // by name, layer numbers left out
+  for (const auto& [name, quantizer] : checkpoint_.quant.by_name) {
+    const bool mine = std::ranges::any_of(modules, [&](std::string_view m) { return std::string_view(name).starts_with(m); });
+    // What an attention leaves out, its own note says.
+    const bool of_attention = name.ends_with("_bmm_quantizer") || name.ends_with("bmm2_output_quantizer");
+    if (!mine || !quantizer.enabled || of_attention || used_.count(name)) continue;
+    std::string pattern;
+    for (const auto& part : split(name, '.'))
+      pattern.append(pattern.empty() ? "" : ".")
+          .append(std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; }) ? "*" : part);
+    ++found[pattern];
+  }
+  for (const auto& [pattern, count] : found)
+    notes.push_back(fmt::format("{}: {} quantizer{} without a place in this graph: what {} would round stays {}", pattern, count,
+                                count == 1 ? "" : "s", count == 1 ? "it" : "they", name_of(dtype_)));
 }
 
 ClipGraph TowerBuilder::finish(ValueId output, const std::string& output_name) {

@@ -4,7 +4,9 @@
 // scales in f16 = round(amax / 448). q, k and v share one Q/DQ of the LayerNorm output. q and k are multiplied by
 // head_dim^-1/4 each before their Q, so that the scale of the scores is not applied after the FP8 product.
 #pragma once
+#include <initializer_list>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,8 @@ class TowerBuilder {
   ValueId attention(ValueId x, const AttentionModules& modules, const TransformerConfig& config, int64_t tokens, ValueId mask);
   ValueId activation(ValueId x, const std::string& kind, const std::string& name);
   ValueId normalize(ValueId x);  // L2, if the options ask for it
+  // Notes the enabled quantizers of these modules ("text_model.", ...) that no part of the graph stands for.
+  void note_unused(std::initializer_list<std::string_view> modules);
   ClipGraph finish(ValueId output, const std::string& output_name);
 
   Graph graph;
@@ -43,7 +47,8 @@ class TowerBuilder {
 
  private:
   struct AttentionSites {
-    float q, k, v, output;
+    float q, k, v, p;
+    std::optional<float> output;
   };  // amax of the tensors that are quantized
   std::optional<AttentionSites> attention_sites(const AttentionModules& modules, int64_t head_dim);
   ValueId split_heads(ValueId x, const std::string& name, int64_t tokens, const TransformerConfig& config, std::vector<int64_t> perm);
@@ -51,10 +56,15 @@ class TowerBuilder {
   ValueId scale(float amax, const std::string& name);                  // f16 scalar amax / 448
   ValueId weight(const std::string& module, int64_t in, int64_t out);  // [in, out]: E4M3 and DQ, or the float type
   bool fp8_linear(const std::string& module) const;
+  // The enabled E4M3 quantizer of that name, which then counts as used; nullptr if there is none.
+  const QuantizerState* fp8_quantizer(const std::string& name);
+  // The one range of a tensor that q, k and v read, each with a quantizer of its own: the widest.
+  float shared_amax(const AttentionModules& modules);
 
   const Checkpoint& checkpoint_;
   ClipExportOptions options_;
   DType dtype_;
+  std::set<std::string, std::less<>> used_;  // quantizers
 };
 
 }  // namespace octet

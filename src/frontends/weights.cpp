@@ -75,14 +75,15 @@ HostTensor transpose(const HostTensor& matrix) {
   }
 }
 
-HostTensor quantize_transposed(const HostTensor& matrix, const std::vector<float>& scales) {
+HostTensor quantize_transposed(const HostTensor& matrix, const std::vector<float>& scales, bool through_f16) {
   const int64_t rows = matrix.dims()[0], cols = matrix.dims()[1];
   const std::vector<float> values = to_f32(matrix);
   HostTensor out(DType::e4m3, {cols, rows});
   const auto codes = out.mut<uint8_t>();
   for_each_block(rows, cols, [&](int64_t i, int64_t j) {
     const float scale = scales[scales.size() == 1 ? 0 : static_cast<size_t>(i)];
-    codes[static_cast<size_t>(j * rows + i)] = encode_e4m3(values[static_cast<size_t>(i * cols + j)] / scale);
+    const float quotient = values[static_cast<size_t>(i * cols + j)] / scale;
+    codes[static_cast<size_t>(j * rows + i)] = encode_e4m3(through_f16 ? decode_f16(encode_f16(quotient)) : quotient);
   });
   return out;
 }

@@ -11,7 +11,8 @@ HostTensor checkpoint_tensor(const Checkpoint& checkpoint, const std::string& na
 // target is Error{kInvalid}.
 HostTensor cast_tensor(const HostTensor& tensor, DType dtype);
 HostTensor transpose(const HostTensor& matrix);  // [a, b] -> [b, a]
-// [out, in] of a float type -> e4m3 [in, out], code = e4m3(w / scale) divided in f32; scales: one, or one per row.
-HostTensor quantize_transposed(const HostTensor& matrix, const std::vector<float>& scales);
+// [out, in] of a float type -> e4m3 [in, out], code = e4m3(w / scale) divided in f32; scales: one, or one per row. `through_f16`: the
+// quotient is rounded to f16 first, as ModelOpt's export of an f16 model does; about 0.4 % of the codes then differ by one.
+HostTensor quantize_transposed(const HostTensor& matrix, const std::vector<float>& scales, bool through_f16 = false);
 
 }  // namespace octet

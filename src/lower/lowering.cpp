@@ -144,6 +144,28 @@ Located Lowering::require(ValueId value, const std::string& who) const {
   fail(Code::kUnsupported, "`{}` needs `{}`, which no step produces in that form{}", who, graph.value(value).name, reason_before(value));
 }
 
+Located Lowering::require_float(ValueId value, const std::string& who, const std::string& why) {
+  const Node* dq = graph.producer_of(value);
+  const NodeId q = dq && dq->as<DequantizeLinear>() ? producer_id(dq->inputs[0]) : kNone;
+  Located in = locate(value).value_or(Located{});
+  std::vector<NodeId> nodes;
+  if (in.buffer == plan::kNoId) {
+    const auto found = q == kNone ? std::nullopt : partly_quantized(graph.node(q).inputs[0]);
+    if (!found || std::ranges::find(found->values, value) == found->values.end()) return require(value, who);
+    in = {require(graph.node(q).inputs[0], who).buffer, found->scale};
+    nodes = {q, producer_id(value)};
+  }
+  const plan::Buffer& from = plan.buffers[in.buffer];
+  if (nodes.empty() && from.dtype != DType::e4m3) return in;
+  const std::vector<int64_t> dims = from.dims;
+  const plan::Id out = add_buffer(value, graph.value(value).type->dtype, dims);
+  if (!nodes.empty()) place(value, {out, 1});  // codes stay where others read them
+  plan::FakeQuantize op{in.buffer, out, 1, static_cast<uint32_t>(dims.back()), in.scale};
+  for (size_t i = 0; i + 1 < dims.size(); ++i) op.rows *= static_cast<uint32_t>(dims[i]);
+  emit(who + ".input", op, nodes, {why});
+  return {op.out, 1};
+}
+
 void Lowering::emit(std::string name, plan::Operation op, const std::vector<NodeId>& nodes, std::vector<std::string> notes) {
   while (!step_names_.insert(name).second) name += fmt::format("#{}", plan.steps.size());
   plan.steps.push_back({std::move(name), std::move(op), std::move(notes)});
@@ -152,15 +174,18 @@ void Lowering::emit(std::string name, plan::Operation op, const std::vector<Node
 }
 
 Lowering::Output Lowering::finish_output(ValueId value, std::vector<int64_t> dims) {
-  const DType dtype = graph.value(value).type->dtype;
   if (auto q = quantized(value)) {
     const plan::Id id = add_buffer(value, DType::e4m3, std::move(dims));
     for (const ValueId dq : q->values) place(dq, {id, q->scale});
     return {id, q->scale, std::move(q->nodes), {}};
   }
-  const plan::Id id = add_buffer(value, dtype, std::move(dims));
+  return {float_output(value, std::move(dims)), 1, {}, {}};
+}
+
+plan::Id Lowering::float_output(ValueId value, std::vector<int64_t> dims) {
+  const plan::Id id = add_buffer(value, graph.value(value).type->dtype, std::move(dims));
   place(value, {id, 1});
-  return {id, 1, {}, {}};
+  return id;
 }
 
 }  // namespace octet::lowering

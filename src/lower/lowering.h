@@ -77,6 +77,8 @@ class Lowering {
   std::optional<Located> locate(ValueId value) const;
   // Throws kUnsupported where no step produces it, with the nearest matcher's reason before it.
   Located require(ValueId value, const std::string& who) const;
+  // The same for a reader that takes floats alone: what is quantized in front of it, or lies there as codes, gets a step of its own.
+  Located require_float(ValueId value, const std::string& who, const std::string& why);
   // ": `node` (Op): why" of the nearest refusal before `value` that is no consequence of another; "" if there is none.
   std::string reason_before(ValueId value) const;
   void emit(std::string name, plan::Operation op, const std::vector<NodeId>& nodes, std::vector<std::string> notes = {});
@@ -93,6 +95,8 @@ class Lowering {
     std::vector<std::string> notes;
   };
   Output finish_output(ValueId value, std::vector<int64_t> dims);
+  // The same of a step that writes no codes.
+  plan::Id float_output(ValueId value, std::vector<int64_t> dims);
   // Of a tensor that is wanted in E4M3, all of one scale, and in its float type too (or is a graph output): its Q, and everything that
   // follows it as in quantized().
   std::optional<Quantized> partly_quantized(ValueId value) const;

@@ -92,10 +92,8 @@ bool match_embed(Lowering& l, NodeId anchor) {
   while (dims.size() == 2 && extend(l, sum, dims[0], width)) {}
   if (sum.position.empty()) return l.refuse(anchor, "no constant position embedding [T, D] is added to it"), false;
 
-  auto out = l.finish_output(sum.result, dims);
-  if (out.scale != 1) return l.refuse(anchor, "its output is quantized; no embed kernel writes codes"), false;
   plan::Embed op;
-  op.out = out.buffer;
+  op.out = l.float_output(sum.result, dims);
   if (sum.types != kNone && table_of(l, sum.types)->dims()[0] > table->dims()[0]) std::swap(sum.gather, sum.types);
   const auto place = [&](NodeId gather, plan::Id& id, plan::Id& weight) {
     const Node& from = l.graph.node(gather);
@@ -174,10 +172,10 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
   const auto* conv = node.as<Conv>();
   const auto quantized = l.quantized_weight(node.inputs[1]);
   const HostTensor* w = quantized ? quantized->codes : l.float_constant(node.inputs[1]);
-  const auto pixels = l.locate(node.inputs[0]);
   if (!w || !is_patch_conv(*conv, *w))
     return l.refuse(anchor, "not a patch embedding: the kernel must equal its stride, without padding"), false;
-  if (!pixels) return l.refuse(anchor, "its pixels are computed, not a graph input"), false;
+  const Node* before = l.graph.producer_of(node.inputs[0]);
+  if (before && !before->as<DequantizeLinear>()) return l.refuse(anchor, "its pixels are computed, not a graph input"), false;
   if (quantized && quantized->scale->count() != 1) return l.refuse(anchor, "the FP8 kernel has one scale a channel"), false;
   PatchChain chain;
   if (const std::string no = follow_patches(l, node.outputs[0], chain); !no.empty()) return l.refuse(anchor, no), false;
@@ -189,7 +187,7 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
   if (!rows || (chain.class_token && chain.class_token->count() != width))
     return l.refuse(anchor, "class token or positions do not fit"), false;
   plan::PatchEmbed op;
-  op.pixels = pixels->buffer;
+  op.pixels = l.require_float(node.inputs[0], node.name, "the pixels are quantized; no patch kernel reads codes").buffer;
   op.channels = static_cast<uint32_t>(in[0]);
   op.height = static_cast<uint32_t>(in[1]);
   op.width = static_cast<uint32_t>(in[2]);
@@ -200,9 +198,7 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
     op.bias = l.add_weight(l.graph.value(node.inputs[2]).name, *l.float_constant(node.inputs[2]));
   if (chain.class_token) op.class_token = l.add_weight(chain.class_name, chain.class_token->reshaped({width}));
   op.position = l.add_weight(chain.position_name, *rows);
-  auto out = l.finish_output(chain.result, dims);
-  if (out.scale != 1) return l.refuse(anchor, "its output is quantized; no patch kernel writes codes"), false;
-  op.out = out.buffer;
+  op.out = l.float_output(chain.result, dims);
   chain.nodes.push_back(anchor);
   if (quantized) chain.nodes.push_back(quantized->dq);
   l.emit(node.name, op, chain.nodes);

@@ -268,10 +268,10 @@ bool match_gemm(Lowering& l, NodeId anchor) {
   plan::Gemm op = gemm_of(l, one, notes);
   if (linear.residual != kNone) op.residual = l.require(linear.residual, l.graph.node(anchor).name).buffer;
   auto dims = l.item_dims(linear.result);
-  // A quantized output of a step with a residual is not fused: the residual stream is wanted in its float type.
-  auto out = l.finish_output(linear.result, std::move(dims));
-  if (op.residual != plan::kNoId && l.plan.buffers[out.buffer].dtype != l.plan.buffers[op.residual].dtype)
-    return l.refuse(anchor, "the sum with the residual is quantized at once; no gemm writes codes of it"), false;
+  // A sum with the residual is written in its float type, even where it is quantized at once: no gemm writes codes of it.
+  const bool sum = op.residual != plan::kNoId;
+  auto out =
+      sum ? Lowering::Output{l.float_output(linear.result, std::move(dims)), 1, {}, {}} : l.finish_output(linear.result, std::move(dims));
   op.out = out.buffer;
   op.ranges[0].out_scale = out.scale;
   linear.nodes.insert(linear.nodes.end(), out.nodes.begin(), out.nodes.end());

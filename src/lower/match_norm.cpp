@@ -16,8 +16,7 @@ bool match_norm(Lowering& l, NodeId anchor) {
   const HostTensor* beta = has_beta ? l.float_constant(node.inputs[2]) : nullptr;
   if (!gamma || gamma->count() != dims.back() || (has_beta && (!beta || beta->count() != dims.back())))
     return l.refuse(anchor, "scale or bias is not a constant vector"), false;
-  const Located in = l.require(node.inputs[0], node.name);
-  if (in.scale != 1) return l.refuse(anchor, "its input is quantized; no norm kernel reads codes"), false;
+  const Located in = l.require_float(node.inputs[0], node.name, "the norm's input is quantized; no norm kernel reads codes");
 
   plan::Norm op;
   op.in = in.buffer;

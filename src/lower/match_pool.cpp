@@ -74,7 +74,8 @@ bool match_pool(Lowering& l, NodeId anchor) {
   } else if (const std::string no = match_row(l, node.inputs[1], op, nodes); !no.empty()) {
     return l.refuse(anchor, no), false;
   }
-  const Located x = l.require(node.inputs[0], node.name);
+  const auto placed = l.locate(node.inputs[0]);  // a row of codes is as good as one of floats
+  const Located x = placed ? *placed : l.require_float(node.inputs[0], node.name, "the rows are quantized in front of the pool");
   op.in = x.buffer;
   op.rows = static_cast<uint32_t>(in[0]);
   op.cols = static_cast<uint32_t>(in[1]);

@@ -1,7 +1,8 @@
-// The operations that work on one row at a time: embed, norm, pool, l2normalize.
+// The operations that work on one row at a time: embed, norm, pool, l2normalize, fake_quantize.
 #include <cmath>
 
 #include "base/error.h"
+#include "numeric/convert.h"
 #include "oracle/bound.h"
 #include "oracle/step_rows.h"
 
@@ -124,8 +125,32 @@ class L2NormalizeRows : public StepRows {
   const plan::L2Normalize& op_;
 };
 
+// The quotient is rounded to f32, as the format says: so the code is the same everywhere, and the product is exact in f64.
+class FakeQuantizeRows : public StepRows {
+ public:
+  FakeQuantizeRows(const StepInput& in, const plan::FakeQuantize& op) : in_(in), op_(op) {}
+
+  void compute(std::span<const int64_t> rows, double* values, double* bounds) const override {
+    const bool codes = in_.type(op_.in) == DType::e4m3;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      double* y = values + i * op_.cols;
+      decode(in_.type(op_.in), in_.buffers[op_.in], rows[i] * op_.cols, op_.cols, y);
+      for (uint32_t c = 0; c < op_.cols; ++c) {
+        if (!codes) y[c] = decode_e4m3(encode_e4m3(static_cast<float>(y[c]) / op_.scale));
+        y[c] *= op_.scale;
+      }
+    }
+    if (bounds) std::fill_n(bounds, rows.size() * op_.cols, 0.0);
+  }
+
+ private:
+  StepInput in_;
+  const plan::FakeQuantize& op_;
+};
+
 }  // namespace
 
+std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::FakeQuantize& op) { return std::make_unique<FakeQuantizeRows>(in, op); }
 std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::Embed& op) { return std::make_unique<EmbedRows>(in, op); }
 std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::Norm& op) { return std::make_unique<NormRows>(in, op); }
 std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::Pool& op) { return std::make_unique<PoolRows>(in, op); }

@@ -164,6 +164,11 @@ struct Naive {
     }
     return at(op.in, (item * op.rows + row) * op.cols + c);
   }
+  double operator()(const plan::FakeQuantize& op, int64_t row, int64_t c) const {
+    const double x = at(op.in, row * op.cols + c);
+    const bool codes = plan.buffers[op.in].dtype == DType::e4m3;
+    return (codes ? x : static_cast<double>(decode_e4m3(encode_e4m3(static_cast<float>(x) / op.scale)))) * op.scale;
+  }
   double operator()(const plan::L2Normalize& op, int64_t item, int64_t c) const {
     long double squares = 0;
     for (int64_t i = 0; i < op.cols; ++i) squares += std::pow(at(op.in, item * op.cols + i), 2.0L);

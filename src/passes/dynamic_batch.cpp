@@ -15,6 +15,7 @@
 #include "ops/gather.h"
 #include "ops/reshape.h"
 #include "ops/shape.h"
+#include "passes/pipeline.h"
 
 namespace octet::passes {
 namespace {
@@ -270,6 +271,10 @@ std::vector<std::string> make_batch_dynamic(Graph& graph) {
   check_types(graph);
   Rebatch rebatch(graph, changes);
   if (!rebatch.start()) return changes;
+  // A shape that exporters compute from constants is mended like one that is a constant.
+  const int folded = evaluate_constants(graph);
+  graph.remove_dead();
+  if (folded > 0) changes.push_back(fmt::format("{} node{} of constants evaluated", folded, folded == 1 ? "" : "s"));
   with_context([] { return "making the batch dynamic"; },
                [&] {
                  rebatch.run();

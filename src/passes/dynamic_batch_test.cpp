@@ -56,6 +56,18 @@ TEST(DynamicBatch, FollowsReshapesThatMoveTheBatch) {
   )");
 }
 
+// As ModelOpt leaves a patch embedding: a shape put together from constants, with -1 for the rest.
+TEST(DynamicBatch, EvaluatesShapesComputedFromConstants) {
+  expect_rows(R"(
+    input %x: f32[1,2,3]
+    const %front: i64[2] = {1, 3}
+    const %rest: i64[1] = {-1}
+    %shape = Concat(%front, %rest) {axis=0}
+    %y = Reshape(%x, %shape)
+    output %y
+  )");
+}
+
 TEST(DynamicBatch, RepeatsAClassToken) {
   expect_rows(R"(
     input %x: f32[1,2,3]

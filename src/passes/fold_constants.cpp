@@ -34,6 +34,17 @@ bool fold_shape(Graph& graph, Node& node) {
 
 }  // namespace
 
+int evaluate_constants(Graph& graph) {
+  int rewrites = 0;
+  for (NodeId id = 0; id < static_cast<NodeId>(graph.node_count()); ++id) {
+    Node& node = graph.node(id);
+    if (node.dead || node.as<DequantizeLinear>() || !fold_values(graph, node)) continue;
+    graph.erase(id);
+    ++rewrites;
+  }
+  return rewrites;
+}
+
 int fold_constants(Graph& graph, Notes&) {
   int rewrites = 0;
   for (NodeId id = 0; id < static_cast<NodeId>(graph.node_count()); ++id) {

@@ -45,6 +45,7 @@ int expand_attention(Graph& graph, Notes& notes);
 int sink_dequantize(Graph& graph, Notes& notes);
 int sink_expand(Graph& graph, Notes& notes);
 int fold_constants(Graph& graph, Notes& notes);
+int evaluate_constants(Graph& graph);  // the part of it that knows constants alone, no shapes; for other uses than the pipeline's
 int gather_all(Graph& graph, Notes& notes);
 int shape_of_inputs(Graph& graph, Notes& notes);
 int drop_identities(Graph& graph, Notes& notes);

@@ -69,6 +69,9 @@ inline void fields(Is<Values> auto& self, auto&& visit) {
   visit("in", self.in), visit("v", self.v), visit("out", self.out), visit("tokens", self.tokens), visit("heads", self.heads);
   visit("head_dim", self.head_dim), visit("causal", self.causal), visit("p_scale", self.p_scale), visit("out_scale", self.out_scale);
 }
+inline void fields(Is<FakeQuantize> auto& self, auto&& visit) {
+  visit("in", self.in), visit("out", self.out), visit("rows", self.rows), visit("cols", self.cols), visit("scale", self.scale);
+}
 inline void fields(Is<Step> auto& self, auto&& visit) { visit("name", self.name), visit("op", self.op), visit("notes", self.notes); }
 inline void fields(Is<SourceNode> auto& self, auto&& visit) {
   visit("name", self.name), visit("op", self.op), visit("inputs", self.inputs), visit("outputs", self.outputs);

@@ -69,7 +69,8 @@ TEST(PlanFormat, DocumentAgreesWithTheCode) {
        {row<Binding>("Binding"), row<Buffer>("Buffer"), row<Weight>("Weight"), row<Step>("Step"), row<Embed>("Embed"),
         row<PatchEmbed>("PatchEmbed"), row<Norm>("Norm"), row<Gemm>("Gemm"), row<ColumnRange>("ColumnRange"), row<Attention>("Attention"),
         row<AttentionInput>("AttentionInput"), row<Pool>("Pool"), row<L2Normalize>("L2Normalize"), row<Scores>("Scores"),
-        row<Softmax>("Softmax"), row<Values>("Values"), row<Source>("Source"), row<SourceNode>("SourceNode")})
+        row<Softmax>("Softmax"), row<Values>("Values"), row<FakeQuantize>("FakeQuantize"), row<Source>("Source"),
+        row<SourceNode>("SourceNode")})
     expect(line);
   const auto section = [&](const char* name, auto visit_fields) {
     Describe describe;

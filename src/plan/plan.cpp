@@ -55,6 +55,9 @@ struct ProblemOf {
     return fmt::format("values:{}x{}->{}:{}x{}x{}x{}{}", type(op.in), type(op.v.buffer), type(op.out), batch, op.heads, op.tokens,
                        op.head_dim, op.causal ? "+causal" : "");
   }
+  std::string operator()(const FakeQuantize& op) const {
+    return fmt::format("fake_quantize:{}->{}:{}x{}", type(op.in), type(op.out), batch * op.rows, op.cols);
+  }
 };
 
 }  // namespace
@@ -67,8 +70,8 @@ std::string_view name_of(Activation activation) {
 }
 
 std::string_view kind_of(const Operation& op) {
-  constexpr std::string_view kKinds[] = {"embed", "patch_embed", "norm",   "gemm",    "attention",
-                                         "pool",  "l2normalize", "scores", "softmax", "values"};
+  constexpr std::string_view kKinds[] = {"embed",       "patch_embed", "norm",    "gemm",   "attention",    "pool",
+                                         "l2normalize", "scores",      "softmax", "values", "fake_quantize"};
   static_assert(std::size(kKinds) == std::variant_size_v<Operation>);
   return kKinds[op.index()];
 }

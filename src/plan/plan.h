@@ -137,8 +137,15 @@ struct L2Normalize {
   float epsilon = 0;
 };
 
+// out = round(e4m3(in / scale) * scale), the quotient in f32: a quantization that no step around it absorbs. Codes are only multiplied.
+struct FakeQuantize {
+  Id in = kNoId, out = kNoId;  // both [rows, cols]; in of out's type or e4m3, out a float
+  uint32_t rows = 0, cols = 0;
+  float scale = 1;
+};
+
 // The index is stored: append only.
-using Operation = std::variant<Embed, PatchEmbed, Norm, Gemm, Attention, Pool, L2Normalize, Scores, Softmax, Values>;
+using Operation = std::variant<Embed, PatchEmbed, Norm, Gemm, Attention, Pool, L2Normalize, Scores, Softmax, Values, FakeQuantize>;
 
 struct Step {
   std::string name;  // "vision.layers.3.qkv": from the anchor ONNX node
@@ -172,7 +179,8 @@ struct Plan {
   std::vector<std::shared_ptr<const void>> storage;
 };
 
-std::string_view kind_of(const Operation& op);  // "embed patch_embed norm gemm attention pool l2normalize scores softmax values"
+std::string_view kind_of(
+    const Operation& op);  // "embed patch_embed norm gemm attention pool l2normalize scores softmax values fake_quantize"
 uint64_t bytes_per_item(const Buffer& buffer);
 // The problem string of a step at a batch: "gemm:e4m3xe4m3->f16:2056x1024x4096+bias+residual". Test, bench and report share it.
 std::string problem_of(const Plan& plan, const Step& step, int64_t batch);

@@ -118,6 +118,30 @@ inline Plan unfused_plan(uint32_t seed = 1) {
   return plan;
 }
 
+// text_plan() whose first norm reads what it reads through e4m3, and whose pooled row is kept in codes.
+inline Plan fake_quantized_plan(uint32_t seed = 1) {
+  Plan plan = text_plan(seed);
+  const auto arena = [&](const char* name, DType dtype, std::vector<int64_t> dims) {
+    plan.buffers.push_back({name, dtype, std::move(dims), plan.arena_bytes_per_item, 0});
+    plan.arena_bytes_per_item += (bytes_per_item(plan.buffers.back()) + 63) / 64 * 64;
+    return static_cast<Id>(plan.buffers.size() - 1);
+  };
+  auto& norm = std::get<Norm>(plan.steps[1].op);
+  auto& last = std::get<Norm>(plan.steps[5].op);
+  auto& pool = std::get<Pool>(plan.steps[6].op);
+  const Id rounded = arena("x.dq", DType::f16, {5, 24}), pooled_codes = arena("pooled.codes", DType::e4m3, {24});
+  const Step steps[] = {{"x.dq", FakeQuantize{norm.in, rounded, 5, 24, 0.005f}, {}},
+                        {"pooled.dq", FakeQuantize{pooled_codes, pool.out, 1, 24, 0.01f}, {}}};
+  norm.in = rounded;
+  plan.buffers[last.out].dtype = DType::e4m3, last.out_scale = 0.01f;
+  pool.out = pooled_codes;
+  plan.steps.insert(plan.steps.begin() + 7, steps[1]);
+  plan.steps.insert(plan.steps.begin() + 1, steps[0]);
+  plan.source.steps.insert(plan.source.steps.begin() + 7, std::vector<uint32_t>{});
+  plan.source.steps.insert(plan.source.steps.begin() + 1, std::vector<uint32_t>{});
+  return plan;
+}
+
 // pixels [3, 6, 4], patches of 2 -> patch embed with a class token (S = 7, D = 16) -> norm -> fc1 + quick_gelu (e4m3)
 // -> fc2 with channel scales + residual -> class row -> norm -> f16 [16].
 inline Plan image_plan(uint32_t seed = 2) {

@@ -21,6 +21,7 @@ struct Reads {
   std::vector<Id> operator()(const Scores& op) const { return present({op.q.buffer, op.k.buffer}); }
   std::vector<Id> operator()(const Softmax& op) const { return present({op.in, op.mask}); }
   std::vector<Id> operator()(const Values& op) const { return present({op.in, op.v.buffer}); }
+  std::vector<Id> operator()(const FakeQuantize& op) const { return present({op.in}); }
 };
 
 struct Weights {
@@ -34,6 +35,7 @@ struct Weights {
   std::vector<Id> operator()(const Scores&) const { return {}; }
   std::vector<Id> operator()(const Softmax&) const { return {}; }
   std::vector<Id> operator()(const Values&) const { return {}; }
+  std::vector<Id> operator()(const FakeQuantize&) const { return {}; }
 };
 
 }  // namespace

@@ -217,6 +217,11 @@ struct Check {
     buffer(op.out, "out", bit(in.dtype), 1, op.cols);
     require(std::isfinite(op.epsilon) && op.epsilon >= 0, "epsilon is {}", op.epsilon);
   }
+  void operator()(const FakeQuantize& op) const {
+    const Buffer& out = buffer(op.out, "out", kFloats, op.rows, op.cols);
+    buffer(op.in, "in", bit(out.dtype) | bit(DType::e4m3), op.rows, op.cols);
+    check_scale(op.scale, "scale");
+  }
 };
 
 }  // namespace

@@ -90,7 +90,8 @@ std::span<const std::string> group_names() {
     std::vector<std::string> all;
     for (const char* family : {"gemm", "attention"})
       for (const DType type : kTypes) all.push_back(fmt::format("{}_{}", family, type));
-    for (const char* family : {"norm", "embed", "patch", "pool", "l2normalize", "masked", "steps", "softmax"}) all.emplace_back(family);
+    for (const char* family : {"norm", "embed", "patch", "pool", "l2normalize", "masked", "steps", "softmax", "fake_quantize"})
+      all.emplace_back(family);
     return all;
   }();
   return names;
@@ -111,6 +112,7 @@ Group make_group(const std::string& name) {
   if (name == "patch") add_patch_embed(group);
   if (name == "pool") add_pool(group);
   if (name == "l2normalize") add_l2normalize(group);
+  if (name == "fake_quantize") add_fake_quantize(group);
   return group;
 }
 

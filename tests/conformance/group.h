@@ -58,5 +58,6 @@ void add_typed_embed(Group& group);  // with token types
 void add_patch_embed(Group& group);
 void add_pool(Group& group);
 void add_l2normalize(Group& group);
+void add_fake_quantize(Group& group);
 
 }  // namespace octet::conformance

@@ -120,4 +120,19 @@ void add_l2normalize(Group& group) {
       }
 }
 
+void add_fake_quantize(Group& group) {
+  uint32_t turn = 0;
+  for (const DType out : kFloats)
+    for (const DType in : {out, DType::e4m3})
+      for (const int64_t cols : {1, 7, 255, 768})
+        for (const float scale : {0.004f, 1 / 448.0f}) {
+          plan::FakeQuantize op;
+          op.in = group.buffer(in, {5, cols}, in == DType::e4m3 ? kCodes : Fill{});
+          op.out = group.buffer(out, {5, cols});
+          op.rows = 5, op.cols = static_cast<uint32_t>(cols);
+          op.scale = scale;
+          group.step(op, kBatches[turn++ % 3]);
+        }
+}
+
 }  // namespace octet::conformance

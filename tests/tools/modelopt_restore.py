@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Does NVIDIA ModelOpt restore a checkpoint that octet quantize wrote? Needs torch, so no test of ./dev runs it; in an environment with
-nvidia-modelopt[hf]==0.47.0, diffusers and transformers<5.15:  modelopt_restore.py CHECKPOINT
+"""Does NVIDIA ModelOpt restore a checkpoint that octet quantize wrote? Needs torch: `./dev test all` runs it, in the
+environment of `./dev setup modelopt`.  modelopt_restore.py CHECKPOINT
 Every quantizer must be there, with its switch, format and range; the model must compute, close to itself without quantizers."""
 import sys
 

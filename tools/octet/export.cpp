@@ -13,7 +13,8 @@ namespace octet::cli {
 namespace {
 
 struct Options {
-  std::string checkpoint, output, precision = "fp8", tower = "both", scales = "matched", names = "octet", ids = "int64";
+  std::string checkpoint, output, precision = "fp8", tower = "both", scales = "matched", rounding = "nearest", names = "octet",
+                                  ids = "int64";
   int opset = 20;
   int64_t tokens = 0;
   bool no_fp8_attention = false, normalize = false, json = false;
@@ -25,6 +26,7 @@ ClipExportOptions clip_options(const Options& o) {
   c.opset = o.opset;
   c.fp8_attention = !o.no_fp8_attention;
   c.modelopt_scales = o.scales == "modelopt";
+  c.modelopt_rounding = o.rounding == "modelopt";
   c.blog_names = o.names == "blog";
   c.normalize = o.normalize;
   c.ids = o.ids == "int32" ? DType::i32 : DType::i64;
@@ -53,6 +55,9 @@ Run add_export(CLI::App& app) {
   app.add_option("--tower", o->tower, "text, image or both")->check(CLI::IsMember({"text", "image", "both"}))->capture_default_str();
   app.add_option("--scales", o->scales, "q and k: matched to the tensor that is quantized, or modelopt's")
       ->check(CLI::IsMember({"matched", "modelopt"}))
+      ->capture_default_str();
+  app.add_option("--rounding", o->rounding, "weight codes: nearest, or through f16 as modelopt's ONNX has them")
+      ->check(CLI::IsMember({"nearest", "modelopt"}))
       ->capture_default_str();
   app.add_option("--opset", o->opset, "ONNX opset")->check(CLI::Range(20, 25))->capture_default_str();
   app.add_option("--names", o->names, "file and input names: octet, or blog (text_clip_fp8.onnx, text_input)")

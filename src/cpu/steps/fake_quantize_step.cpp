@@ -1,0 +1,30 @@
+// A quantization by itself.
+#include "cpu/kernels/fake_quantize/fake_quantize.h"
+#include "cpu/steps/step.h"
+
+namespace octet::cpu {
+namespace {
+
+class FakeQuantizeStep : public PreparedStep {
+ public:
+  FakeQuantizeStep(const plan::Plan& plan, const plan::FakeQuantize& op)
+      : op_(op), in_(plan.buffers.at(op.in).dtype), out_(plan.buffers.at(op.out).dtype) {
+    choice.kernel = "fake_quantize_portable";
+  }
+  void run(const StepRun& run) const override {
+    const FakeQuantizeArgs args{in_, out_, run.buffers[op_.in], run.buffers[op_.out], run.batch * op_.rows * op_.cols, op_.scale};
+    run.pool.run([&](int thread) { fake_quantize(args, thread, run.pool.threads()); });
+  }
+
+ private:
+  plan::FakeQuantize op_;
+  DType in_, out_;
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedStep> prepare_fake_quantize(const plan::Plan& plan, const plan::FakeQuantize& op) {
+  return std::make_unique<FakeQuantizeStep>(plan, op);
+}
+
+}  // namespace octet::cpu
