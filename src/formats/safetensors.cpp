@@ -186,6 +186,17 @@ void Safetensors::merge(Safetensors other) {
   metadata_.merge(other.metadata_);
 }
 
+void Safetensors::rename(const std::function<std::string(const std::string&)>& to) {
+  std::map<std::string, HostTensor, std::less<>> renamed;
+  for (std::string& name : names_) {
+    auto entry = tensors_.extract(name);
+    const std::string given = std::exchange(name, to(name));
+    if (!renamed.emplace(name, std::move(entry.mapped())).second)
+      fail(Code::kInvalid, "{}: tensors `{}` and another would both be `{}`", where_, printable(given), printable(name));
+  }
+  tensors_ = std::move(renamed);
+}
+
 Safetensors open_checkpoint_tensors(const std::filesystem::path& dir) {
   const auto single = dir / "model.safetensors", index = dir / "model.safetensors.index.json";
   std::error_code ignored;

@@ -30,6 +30,8 @@ class Safetensors {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::string& where() const { return where_; }
   void merge(Safetensors other);  // adds another shard; Error{kInvalid} when both hold a name
+  // Gives every tensor the name that `to` makes of its own; Error{kInvalid} when two then share one.
+  void rename(const std::function<std::string(const std::string&)>& to);
 
  private:
   std::string where_;

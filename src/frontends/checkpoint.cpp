@@ -113,11 +113,18 @@ const QuantizerState* Checkpoint::quantizer(std::string_view name) const {
   return found == quant.by_name.end() || !found->second.enabled ? nullptr : &found->second;
 }
 
+std::string without_doubled_tower(const std::string& name) {
+  for (const std::string_view tower : {"text_model.", "vision_model."})
+    if (name.starts_with(tower) && std::string_view(name).substr(tower.size()).starts_with(tower)) return name.substr(tower.size());
+  return name;
+}
+
 Checkpoint load_checkpoint(const std::filesystem::path& dir) {
   Checkpoint out;
   out.dir = dir;
   out.config = load_config(dir);
   out.tensors = open_checkpoint_tensors(dir);
+  out.tensors.rename(without_doubled_tower);
   if (const auto state = dir / kStateFile; is_there(state))
     with_context([&] { return "reading " + state.string(); }, [&] { out.quant = read_modelopt_state(read_torch_zip(state)); });
   attach_ranges(out);

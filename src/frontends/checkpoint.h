@@ -24,6 +24,9 @@ struct Checkpoint {
   const QuantizerState* quantizer(std::string_view name) const;
 };
 
+// Some writers name a tower twice (transformers 5: text_model.text_model.encoder...): `name` with the tower named once.
+std::string without_doubled_tower(const std::string& name);
+
 // Missing file: Error{kIo}. Error{kInvalid} when state and tensors contradict each other: an enabled static quantizer without
 // `_amax` (but for attention's softmax_quantizer, which needs none), an `_amax` without quantizer or without modelopt_state.pth, an amax
 // that is negative, not finite, 0 though its weight is not (or of an activation), or neither one element nor one for each index of the

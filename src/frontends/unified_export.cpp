@@ -34,7 +34,7 @@ Declared declared_by(std::string source, const Json& section, const Json& writer
     const bool names =
         modules->is_array() && std::all_of(modules->begin(), modules->end(), [](const Json& one) { return one.is_string(); });
     if (!names) fail(Code::kInvalid, "{}: `{}` is not a list of names", out.source, excluded);
-    out.excluded = modules->get<std::vector<std::string>>();
+    for (const auto& pattern : modules->get<std::vector<std::string>>()) out.excluded.push_back(without_doubled_tower(pattern));
   }
   return out;
 }

@@ -104,6 +104,24 @@ Compared compare(const Graph& graph, const Graph& expected, const Tensors& file)
   return out;
 }
 
+// As transformers 5 has it written: tensors and patterns of excluded modules alike.
+TEST(UnifiedExport, a_tower_named_twice_is_the_same_tower) {
+  Parts doubled;
+  doubled.tensors.clear();
+  for (const auto& [name, tensor] : exported_tensors()) {
+    const std::string tower = name.substr(0, name.find('.') + 1);
+    doubled.tensors.emplace(tower == "text_model." || tower == "vision_model." ? tower + name : name, tensor);
+  }
+  doubled.quantization["exclude_modules"] = {"text_model.text_model.embeddings*", "*patch_embedding"};
+  const Checkpoint checkpoint = doubled.load(), once = Parts().load();
+  EXPECT_THAT(checkpoint.tensors.names(), ::testing::UnorderedElementsAreArray(once.tensors.names()));
+  EXPECT_EQ(checkpoint.quant.by_name.size(), once.quant.by_name.size());
+  EXPECT_THAT(checkpoint.notes, ::testing::ElementsAreArray(once.notes));
+
+  doubled.tensors.emplace("text_model.embeddings.token_embedding.weight", one(1));
+  EXPECT_THAT(error_in(doubled), HasSubstr("text_model.embeddings.token_embedding.weight"));
+}
+
 TEST(UnifiedExport, linears_have_the_codes_of_the_file_and_the_scales_of_the_original) {
   const Parts parts;
   const Checkpoint checkpoint = parts.load();

@@ -6,10 +6,12 @@ import io
 import json
 import pickle
 import shutil
+import struct
 import tarfile
 import zipfile
 
 import numpy as np
+import onnx
 from common import ROOT, TOWERS, load_json, running
 from modelopt_judge import Files, judge_case
 from safetensors.numpy import load_file, save_file
@@ -21,6 +23,25 @@ NOTES = {
     "partly": ["layers.1.self_attn: attention in f16: no FP8 quantizer on v; "],
     "wide": ["layers.*.layer_norm1.input_quantizer: 2 quantizers without a place", "patch_embedding.weight_quantizer: 1 quantizer without a place"],
 }
+
+
+def weights(file):
+    """The FP8 matrices of an ONNX file, as codes [out, in], by name."""
+    tensors = [t for t in onnx.load(file).graph.initializer if t.data_type == onnx.TensorProto.FLOAT8E4M3FN and len(t.dims) == 2]
+    return {t.name: np.frombuffer(t.raw_data, np.uint8).reshape(t.dims).T for t in tensors}
+
+
+def stored_weights(file):
+    """Those of a safetensors file, its towers named once."""
+    data = file.read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    header, found = json.loads(data[8 : 8 + size]), {}
+    for name, entry in header.items():
+        if entry.get("dtype") == "F8_E4M3":
+            begin, end = (8 + size + at for at in entry["data_offsets"])
+            once = name.replace("text_model.text_model.", "text_model.").replace("vision_model.vision_model.", "vision_model.")
+            found[once] = np.frombuffer(data[begin:end], np.uint8).reshape(entry["shape"])
+    return found
 
 
 def unpacked(run, name):
@@ -58,6 +79,24 @@ def states(run):
     for (case, ranges), different in graphs.items():
         run.equal(f"{case}, tensors {ranges[:8]}: different exports", len(different), 1)
     run.equal("attention: different ranges", len([1 for case, _ in graphs if case == "attention"]), 1)
+
+
+def unified(run):
+    """ModelOpt's unified export: its towers are named twice, its FP8 weights are kept byte for byte."""
+    folder = run.scratch / "0.47.0" / "tiny" / "attention"
+    told = run.octet("export", folder / "unified", "-o", run.scratch / "unified")
+    run.check("unified export: 26 FP8 linears" in told.stderr and "has lost those of q" in told.stderr, "the export says what the form has lost")
+    stored, kept = stored_weights(folder / "unified" / "model.safetensors"), 0
+    for tower in TOWERS:
+        plan = run.scratch / f"unified-{tower}.plan"
+        run.octet("check", run.scratch / "unified" / f"{tower}.onnx")
+        run.octet("exec", f"--onnx={run.scratch / 'unified' / tower}.onnx", f"--saveEngine={plan}", "--skipInference")
+        steps = load_json(run.octet("compare", plan, "--teacher-forced", "--json", "--quiet").stdout)["forced"][0]["steps"]
+        run.equal(f"unified {tower}: elements outside the bound", sum(s["unexplained"] for s in steps), 0)
+        codes = weights(run.scratch / "unified" / f"{tower}.onnx")
+        run.equal(f"unified {tower}: FP8 weights unlike the file's", [name for name in codes if not np.array_equal(codes[name], stored[name])], [])
+        kept += len(codes)
+    run.equal("unified: FP8 weights of both towers", kept, len(stored))
 
 
 class Evil:
@@ -121,5 +160,6 @@ if __name__ == "__main__":
         for version in ("0.47.0", "0.44.0"):
             made_by(run, files, version)
         states(run)
+        unified(run)
         refused(run, run.scratch / "0.47.0" / "tiny" / "attention")
         files.finish()
