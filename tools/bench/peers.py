@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """octet beside onnxruntime and OpenVINO: the same ONNX files, inputs, threads and batch, one after another in each round.
 
-  ./dev bench peers [--batch 8] [--threads 2] [--rounds 3] [--seconds 3] [--checkpoint DIR] [--tower image|text]
-Prints a Markdown table: median latency over all rounds, its spread between rounds, items per second, and mean cosine of the outputs
-to onnxruntime's on the FP8 file. Peers do not multiply FP8 on the CPU: they dequantize and multiply in the type named.
+  ./dev bench peers [--batch 8] [--threads 2] [--rounds 3] [--seconds 3] [--checkpoint DIR] [--tower image|text] [--skip LABEL]...
+Prints a Markdown table: median latency over all rounds, its spread between rounds, items per second, octet's FP8 file over it, TFLOP/s
+of the model's own products against the fastest arithmetic measured in the same run, and mean cosine of the outputs to onnxruntime's on
+the FP8 file. Peers do not multiply FP8 on the CPU: they dequantize and multiply in the type named.
 """
 import argparse
+import json
 import re
 import statistics
 import subprocess
@@ -92,6 +94,15 @@ def milliseconds(peer, name, array, seconds):
     return statistics.median(times)
 
 
+def work_and_roof(path, args):
+    """FLOPs of one run of the file, and the fastest arithmetic that octet measures here: (FLOP, FLOP/s, its name)."""
+    out = subprocess.run([args.octet, "profile", path, "--batch", str(args.batch), "--cpu-threads", str(args.threads), "--iterations=1", "--duration=0", "--warmUp=0",
+                          "--device=cpu", "--quiet", "--json", "-"], check=True, capture_output=True, text=True).stdout
+    engine = json.loads(out)["engines"][0]
+    best = max((roof for roof in engine["roofs"] if not roof["memory"]), key=lambda roof: roof["rate"])
+    return sum(step["flops"] for step in engine["steps"]), best["rate"], best["name"]
+
+
 def cosine(a, b):
     a, b = a.astype(np.float64), b.astype(np.float64)
     return float(((a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)).mean())
@@ -113,6 +124,7 @@ def main():
     parser.add_argument("--threads", default=2, type=int)
     parser.add_argument("--rounds", default=3, type=int)
     parser.add_argument("--seconds", default=3.0, type=float)
+    parser.add_argument("--skip", default=[], action="append", help="leave out engines whose label contains this (may be repeated)")
     args = parser.parse_args()
     args.octet = args.octet.resolve()
     with tempfile.TemporaryDirectory() as folder:
@@ -125,6 +137,8 @@ def main():
                             ("onnxruntime, FP8 file", lambda: Onnxruntime(files["fp8"], args)), ("onnxruntime, FP32 file", lambda: Onnxruntime(files["fp32"], args)),
                             ("OpenVINO f32, FP8 file", lambda: Openvino(files["fp8"], args, "f32")), ("OpenVINO bf16, FP8 file", lambda: Openvino(files["fp8"], args, "bf16")),
                             ("OpenVINO f32, FP32 file", lambda: Openvino(files["fp32"], args, "f32")), ("OpenVINO bf16, FP32 file", lambda: Openvino(files["fp32"], args, "bf16"))]:
+            if any(text in label for text in args.skip):
+                continue
             try:
                 peer = make()
                 cases.append((label, peer, cosine(peer.run(name, array), truth), []))
@@ -135,14 +149,19 @@ def main():
                 if peer is not None:
                     times.append(peer.milliseconds(name, array) if isinstance(peer, Octet) else milliseconds(peer, name, array, args.seconds))
         print(f"{cpu_name()}, {args.threads} threads, {args.tower} tower of {args.checkpoint.name}, batch {args.batch}, {args.rounds} rounds of {args.seconds:g} s, "
-              f"{time.strftime('%Y-%m-%d')}; onnxruntime {onnxruntime.__version__}, OpenVINO {openvino.__version__}\n")
-        print("| engine and file | median ms | rounds | items/s | cosine to onnxruntime on the FP8 file |\n|---|---|---|---|---|")
+              f"{time.strftime('%Y-%m-%d')}; onnxruntime {onnxruntime.__version__}, OpenVINO {openvino.__version__}")
+        flop, roof, roof_name = work_and_roof(files["fp8"], args)
+        print(f"{flop / 1e9:.0f} GFLOP a run; {roof_name} measured at {roof / 1e12:.2f} TFLOP/s\n")
+        own = next((statistics.median(times) for label, _, _, times in cases if label == "octet, FP8 file" and times), None)
+        print("| engine and file | median ms | rounds | items/s | octet FP8 is | TFLOP/s | of the roof | cosine to onnxruntime on the FP8 file |\n|---|---|---|---|---|---|---|---|")
         for label, peer, close, times in cases:
             if peer is None:
-                print(f"| {label} | - | - | - | does not run: {close} |")
+                print(f"| {label} | - | - | - | - | - | - | does not run: {close} |")
                 continue
             median = statistics.median(times)
-            print(f"| {label} | {median:.2f} | {min(times):.2f} to {max(times):.2f} | {1e3 * args.batch / median:.0f} | {close:.5f} |")
+            rate, ratio = 1e3 * flop / median, f"{median / own:.2f}x" if own else "-"
+            print(f"| {label} | {median:.2f} | {min(times):.2f} to {max(times):.2f} | {1e3 * args.batch / median:.1f} | {ratio} | {rate / 1e12:.2f} | "
+                  f"{100 * rate / roof:.0f} % | {close:.5f} |")
 
 
 if __name__ == "__main__":
