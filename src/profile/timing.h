@@ -29,8 +29,8 @@ struct Run {
 
   double wall_ms() const { return end_ms - begin_ms; }
   // trtexec's latency is the sum of the device's times; without transfers it is the wall time.
-  double latency_ms() const { return device ? device->h2d_ms + device->compute_ms + device->d2h_ms : wall_ms(); }
-  double compute_ms() const { return device ? device->compute_ms : wall_ms(); }
+  double latency_ms() const { return on_device() ? device->h2d_ms + device->compute_ms + device->d2h_ms : wall_ms(); }
+  double compute_ms() const { return on_device() ? device->compute_ms : wall_ms(); }
   double h2d_ms() const { return device ? device->h2d_ms : 0; }
   double d2h_ms() const { return device ? device->d2h_ms : 0; }
   double enqueue_ms() const { return device ? device->enqueue_ms : 0; }

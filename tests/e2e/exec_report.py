@@ -39,7 +39,7 @@ def twelve_flags(run):
     run.check(all(list(r)[:12] == TIMES for r in rows) and len(rows) >= 23, f"{len(rows)} runs exported with trtexec's fields")
     warm = int(re.search(r"Warmup completed (\d+) queries over 20 ms", out)[1])
     run.check(warm > 0 and min(r["startComputeMs"] for r in rows) >= 20, f"{warm} runs of the warm-up are not among them")
-    run.check(f"Timing trace has {len(rows)} queries over {(rows[-1]['endD2hMs'] - rows[0]['startH2dMs']) / 1000:.6g} s" in lines, "the trace")
+    run.check(f"Timing trace has {len(rows)} queries over {(rows[-1]['endD2hMs'] - rows[0]['startH2dMs']) / 1000:.6g} s" in lines, f"the trace: {[line for line in lines if 'Timing trace' in line]}, {(rows[-1]['endD2hMs'] - rows[0]['startH2dMs']) / 1000:.6g}")
     for name, key in (("Latency", "latencyMs"), ("GPU Compute Time", "computeMs"), ("H2D Latency", "h2dMs"), ("D2H Latency", "d2hMs"), ("Wall Latency", "wallMs")):
         expected = times_line(name, np.array([r[key] for r in rows]), (50, 90, 99.5))
         run.check(expected in lines, f"recomputed: {expected[:110]}")
