@@ -254,7 +254,8 @@ AttentionMatch match_softmax(const Lowering& l, NodeId id) {
     throw No{"q, k and v are quantized, the softmax is not: no unfused step multiplies both"};
   // ModelOpt writes both: the softmax alone where a linear-only recipe left q, k and v alone, or (before 0.46, its plug-in) all but it.
   if (all != (match.p_scale > 0))
-    match.notes.push_back(all ? "half quantized: the softmax is not, q, k and v are" : "half quantized: the softmax is, q, k and v are not");
+    match.notes.push_back(all ? "half quantized: the softmax is not, q, k and v are"
+                              : "half quantized: the softmax is, q, k and v are not");
   const DType in = l.graph.value(match.q.base).type->dtype, out = l.graph.value(match.result).type->dtype;
   if (in != out)
     throw No{fmt::format("q is {} and the result {} (`octet fix-types --precision fp16` gives a model one float type)", in, out)};
