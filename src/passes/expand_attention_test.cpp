@@ -2,28 +2,14 @@
 #include <gtest/gtest.h>
 
 #include "interp/interp.h"
-#include "ir/text.h"
 #include "ops/attention.h"
-#include "ops/list.h"
-#include "passes/pipeline.h"
+#include "passes/testing.h"
 
 namespace octet::passes {
 namespace {
 
-Graph graph_of(const std::string& body) {
-  Graph graph = parse_graph("graph test opset 23\n" + body, find_op);
-  check_types(graph);
-  return graph;
-}
-
-int run(Graph& graph, Notes* notes = nullptr) {
-  Notes ignored;
-  const int rewrites = expand_attention(graph, notes ? *notes : ignored);
-  graph.remove_dead();
-  graph.sort();
-  check_types(graph);
-  return rewrites;
-}
+Graph graph_of(const std::string& body) { return testing::graph_of(body, 23); }
+int run(Graph& graph, Notes* notes = nullptr) { return testing::run(expand_attention, graph, notes); }
 
 int attentions(const Graph& graph) {
   int n = 0;

@@ -2,28 +2,14 @@
 #include <gtest/gtest.h>
 
 #include "interp/interp.h"
-#include "ir/text.h"
 #include "ops/gather.h"
-#include "ops/list.h"
-#include "passes/pipeline.h"
+#include "passes/testing.h"
 
 namespace octet::passes {
 namespace {
 
-Graph graph_of(const std::string& body) {
-  Graph graph = parse_graph("graph test opset 20\n" + body, find_op);
-  check_types(graph);
-  return graph;
-}
-
-int run(Graph& graph) {
-  Notes notes;
-  const int rewrites = gather_all(graph, notes);
-  graph.remove_dead();
-  graph.sort();
-  check_types(graph);
-  return rewrites;
-}
+using testing::graph_of;
+int run(Graph& graph) { return testing::run(gather_all, graph); }
 
 // Runs the pass and checks that the result for a batch of 3 stays.
 void expect(int rewrites, const std::string& body) {

@@ -2,34 +2,19 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "ir/text.h"
 #include "ops/gather.h"
 #include "ops/gelu.h"
 #include "ops/layer_normalization.h"
-#include "ops/list.h"
 #include "ops/quantize.h"
 #include "ops/transpose.h"
 #include "ops/unary.h"
-#include "passes/pipeline.h"
+#include "passes/testing.h"
 
 namespace octet::passes {
 namespace {
 
-Graph graph_of(const std::string& body) {
-  Graph graph = parse_graph("graph test opset 20\n" + body, find_op);
-  check_types(graph);
-  return graph;
-}
-
-// Runs one pass alone and cleans up as the pipeline does.
-int run(int (*pass)(Graph&, Notes&), Graph& graph, Notes* notes = nullptr) {
-  Notes ignored;
-  const int rewrites = pass(graph, notes ? *notes : ignored);
-  graph.remove_dead();
-  graph.sort();
-  check_types(graph);
-  return rewrites;
-}
+using testing::graph_of;
+using testing::run;
 
 template <class T>
 int count(const Graph& graph) {

@@ -1,19 +1,13 @@
 // place-qdq and what it does together with the passes around it: every legal place of a Q/DQ pair among layout changes ends alike.
 #include <gtest/gtest.h>
 
-#include "ir/text.h"
-#include "ops/list.h"
 #include "ops/quantize.h"
-#include "passes/pipeline.h"
+#include "passes/testing.h"
 
 namespace octet::passes {
 namespace {
 
-Graph graph_of(const std::string& body) {
-  Graph graph = parse_graph("graph test opset 21\n" + body, find_op);
-  check_types(graph);
-  return graph;
-}
+Graph graph_of(const std::string& body) { return testing::graph_of(body, 21); }
 
 // What each node reads and is, in order.
 std::string shape_of(const Graph& graph) {
@@ -25,11 +19,7 @@ std::string shape_of(const Graph& graph) {
 
 std::string run(const std::string& body, int expected) {
   Graph graph = graph_of(body);
-  Notes notes;
-  EXPECT_EQ(place_qdq(graph, notes), expected);
-  graph.remove_dead();
-  graph.sort();
-  check_types(graph);
+  EXPECT_EQ(testing::run(place_qdq, graph), expected);
   return shape_of(graph);
 }
 

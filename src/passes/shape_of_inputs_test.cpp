@@ -1,28 +1,14 @@
 // shape-of-inputs: what becomes a shape of a graph input, and what cannot.
 #include <gtest/gtest.h>
 
-#include "ir/text.h"
-#include "ops/list.h"
 #include "ops/shape.h"
-#include "passes/pipeline.h"
+#include "passes/testing.h"
 
 namespace octet::passes {
 namespace {
 
-Graph graph_of(const std::string& body) {
-  Graph graph = parse_graph("graph test opset 20\n" + body, find_op);
-  check_types(graph);
-  return graph;
-}
-
-int run(Graph& graph) {
-  Notes notes;
-  const int rewrites = shape_of_inputs(graph, notes);
-  graph.remove_dead();
-  graph.sort();
-  check_types(graph);
-  return rewrites;
-}
+using testing::graph_of;
+int run(Graph& graph) { return testing::run(shape_of_inputs, graph); }
 
 // The tensors whose shape is asked for.
 std::vector<std::string> asked(const Graph& graph) {

@@ -2,36 +2,22 @@
 #include <gtest/gtest.h>
 
 #include "interp/interp.h"
-#include "ir/text.h"
 #include "ops/arithmetic.h"
 #include "ops/expand.h"
 #include "ops/gather.h"
 #include "ops/gelu.h"
 #include "ops/layer_normalization.h"
-#include "ops/list.h"
 #include "ops/matmul.h"
 #include "ops/softmax.h"
 #include "ops/transpose.h"
 #include "ops/where.h"
-#include "passes/pipeline.h"
+#include "passes/testing.h"
 
 namespace octet::passes {
 namespace {
 
-Graph graph_of(const std::string& body, int opset = 20) {
-  Graph graph = parse_graph(fmt::format("graph test opset {}\n", opset) + body, find_op);
-  check_types(graph);
-  return graph;
-}
-
-int run(int (*pass)(Graph&, Notes&), Graph& graph, Notes* notes = nullptr) {
-  Notes ignored;
-  const int rewrites = pass(graph, notes ? *notes : ignored);
-  graph.remove_dead();
-  graph.sort();
-  check_types(graph);
-  return rewrites;
-}
+using testing::graph_of;
+using testing::run;
 
 template <class T>
 int count(const Graph& graph) {

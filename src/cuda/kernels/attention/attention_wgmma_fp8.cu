@@ -25,15 +25,8 @@ constexpr int kKeysAt = 0, kRawAt = kTiles * 512, kQueriesAt = kRawAt + kGroups 
 constexpr int kValuesAt = kTailAt + 1024, kCodesAt = kValuesAt + 2 * kGroups * kChunk, kMaximaAt = kCodesAt + 2 * kGroups * kTailChunk;
 constexpr int kSumsAt = kMaximaAt + 256, kBytes = kSumsAt + 256;
 static_assert(kBytes == SHARED_BYTES && (kTail == 0 || kRawAt + kGroups * 2048 >= (TOKENS + 63) / 64 * 4096));  // the tail's products read whole 64 rows
+#include "attention_ask.cuh"
 
-OCTET_DEVICE void ask_queries(const AttentionParams& p, const Work& work, uint32_t shared, int block) {
-  copy_rows<64>(shared + kQueriesAt, p.q, p.q_stride, work, block * 64, TOKENS - block * 64);
-}
-OCTET_DEVICE void ask_keys(const AttentionParams& p, const Work& work, uint32_t shared) {
-  copy_rows<TOKENS>(shared + kKeysAt, p.k, p.k_stride, work, 0, TOKENS);
-  ask_queries(p, work, shared, work.begin);
-  if (work.has_tail()) copy_rows<16>(shared + kTailAt, p.q, p.q_stride, work, TOKENS - kTail, kTail);
-}
 OCTET_DEVICE void ask_values(const AttentionParams& p, const Work& work, uint32_t shared) {
   copy_rows<TOKENS>(shared + kRawAt, p.v, p.v_stride, work, 0, TOKENS);
 }

@@ -13,16 +13,9 @@ constexpr int kTailRows = kTail, kKeysAt = 0, kValuesAt = kTiles * 1024, kQuerie
 constexpr int kCodesAt = kTailAt + kTail * 128, kMaximaAt = kCodesAt + kTail * ((TOKENS + 15) / 16 * 32 + 16), kSumsAt = kMaximaAt + 16 * kTail;
 constexpr int kIndexAt = kSumsAt + 16 * kTail;
 static_assert(kIndexAt + 16 == SHARED_BYTES);
+#include "attention_ask.cuh"
 #include "attention_half.cuh"
 
-OCTET_DEVICE void ask_queries(const AttentionParams& p, const Work& work, uint32_t shared, int block) {
-  copy_rows<64>(shared + kQueriesAt, p.q, p.q_stride, work, block * 64, TOKENS - block * 64);
-}
-OCTET_DEVICE void ask_keys(const AttentionParams& p, const Work& work, uint32_t shared) {
-  copy_rows<TOKENS>(shared + kKeysAt, p.k, p.k_stride, work, 0, TOKENS);
-  ask_queries(p, work, shared, work.begin);
-  if (work.has_tail()) copy_rows<16>(shared + kTailAt, p.q, p.q_stride, work, TOKENS - kTail, kTail);
-}
 OCTET_DEVICE void ask_values(const AttentionParams& p, const Work& work, uint32_t shared) {
   copy_rows<TOKENS>(shared + kValuesAt, p.v, p.v_stride, work, 0, TOKENS);
 }
