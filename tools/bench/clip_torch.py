@@ -1,6 +1,11 @@
 """ViT-L/14 in PyTorch as a user runs it today, and the roofs of the GPU it runs on. Every timing is a sorted list of milliseconds
-between CUDA events, one a run; the runs are queued without waiting, so the host's share does not show. Used by gpu_peers.py."""
+between CUDA events, one a run; the runs are queued without waiting, so the host's share does not show. Used by gpu_peers.py.
+
+  clip_torch.py PEER TOWER BATCH      one peer, alone in this process: [sorted milliseconds, note] as JSON on the last line of stdout
+"""
+import json
 import os
+import sys
 import time
 
 import torch
@@ -130,6 +135,9 @@ def to_fp8(model, x):
 
 def captured(run):
     """`run` recorded as a CUDA graph: a function that replays it."""
+    # transformers builds attention masks differently while a stream is captured, which asks compiled layers to be compiled again
+    # inside the capture: it is told that nothing is.
+    torch.cuda.is_current_stream_capturing = lambda: False
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -140,6 +148,15 @@ def captured(run):
     with torch.cuda.graph(graph):
         out = run()
     return lambda: (graph.replay(), out)
+
+
+def captured_or_plain(run):
+    """-> (function, note): a CUDA graph, or where the model cannot be captured, plain calls."""
+    try:
+        return captured(run), "CUDA graph"
+    except RuntimeError as error:
+        torch.cuda.synchronize()
+        return run, f"no CUDA graph ({str(error).splitlines()[0][:80]}): plain calls"
 
 
 def set_knobs():
@@ -156,7 +173,7 @@ def compiled_by_layer(model, x):
     for name, module in model.named_modules():
         if name.rpartition(".")[0].endswith(".layers"):
             module.compile(mode="max-autotune-no-cudagraphs", dynamic=False)
-    return captured(lambda: model(x))
+    return captured_or_plain(lambda: model(x))
 
 
 def compiled(model, x):
@@ -182,17 +199,19 @@ def time_peer(name, tower, batch, device="cuda"):
         x = random_input(tower, batch, device)
         model = build(tower, device)
         if name == "eager":
-            try:
-                run, note = captured(lambda: model(x)), "CUDA graph"
-            except RuntimeError as error:
-                torch.cuda.synchronize()
-                run, note = (lambda: model(x)), f"no CUDA graph ({str(error).splitlines()[0][:60]}): plain calls"
+            run, note = captured_or_plain(lambda: model(x))
             return event_times(run), note
         begin, truth = time.perf_counter(), model(x).clone()
         if name.endswith("fp8"):
             model = to_fp8(model, x)
-        run = (compiled_by_layer if name.startswith("layers") else compiled)(model, x)
+        run, graph = compiled_by_layer(model, x) if name.startswith("layers") else (compiled(model, x), "its own CUDA graphs")
         result = run()
         close = cosine(result[1] if isinstance(result, tuple) else result, truth)
         seconds, programs = time.perf_counter() - begin, torch._dynamo.utils.counters["stats"]["unique_graphs"]
-        return event_times(run), f"{programs} graphs compiled in {seconds:.0f} s; cosine to eager {close:.5f}"
+        return event_times(run), f"{graph}; {programs} programs compiled in {seconds:.0f} s; cosine to eager {close:.5f}"
+
+
+if __name__ == "__main__":
+    from clip_shapes import VIT_L_14
+
+    print(json.dumps(time_peer(sys.argv[1], VIT_L_14[sys.argv[2]], int(sys.argv[3]))))

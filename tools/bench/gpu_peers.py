@@ -3,7 +3,7 @@
 
   ./dev bench gpu        (makes the engine files, then runs this)
   tools/bench/gpu_peers.py --octet build/release/octet --files DIR     (DIR/{fp16,fp8}/{image,text}.plan)
-Order: the GPU's roofs, octet, PyTorch eager FP16, torch.compile max-autotune with FP8 linears and in FP16, first an encoder layer at a time
+Order: the GPU's roofs, octet, PyTorch eager FP16, torch.compile max-autotune in FP16 and with FP8 linears, first an encoder layer at a time
 (regional compilation: a layer is compiled once), octet once more, then whole towers by torch.compile as far as the budget reaches.
 A peer that fails, or would not end within the budget, is a row that says so. Prints Markdown tables: a tower's engines by time, and
 octet's kernels against the roofline. Times are medians of 20 runs (octet: of as many as fit --seconds) with inputs on the GPU.
@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -188,15 +189,12 @@ def profile_octet(run, tower, precision):
 def measure_peer(run, tower, peer):
     row = run.row(tower, PEERS[peer], "fp8" if peer.endswith("fp8") else "fp16")
 
-    def work():
-        import clip_torch
-        import torch
-
-        try:
-            times, note = clip_torch.time_peer(peer, VIT_L_14[tower], run.args.batch)
-        finally:
-            torch._dynamo.reset()
-            torch.cuda.empty_cache()
+    def work():  # a process of its own: a failed capture or compile leaves nothing behind for the next peer
+        command = [sys.executable, Path(__file__).with_name("clip_torch.py"), peer, tower, str(run.args.batch)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=max(run.left() - 8, 1), check=False)
+        if done.returncode != 0:
+            raise RuntimeError((done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1])
+        times, note = json.loads(done.stdout.splitlines()[-1])
         row.add(statistics.median(times), times[0], times[-1], note)
         run.say(f"  {row.ms:.3f} ms ({row.low:.3f} to {row.high:.3f}), {note}")
 
@@ -232,7 +230,7 @@ def main():
         measure_octet(run, tower, precision)
     for tower, precision in engines:
         profile_octet(run, tower, precision)
-    peers = [] if args.skip_peers else ["eager"] if args.skip_compile else ["eager", "layers-fp8", "layers-fp16"]
+    peers = [] if args.skip_peers else ["eager"] if args.skip_compile else ["eager", "layers-fp16", "layers-fp8"]
     for peer in peers:
         for tower in args.towers:
             measure_peer(run, tower, peer)
