@@ -16,7 +16,7 @@ endif()
 
 function(octet_isa_flags)
   foreach(file ${ARGN})
-    if(file MATCHES "_(avx2|avx512|avx512bf16|amx)\\.cpp$")
+    if(file MATCHES "_(avx2|avx512|avx512bf16|amx)(_bench)?\\.cpp$")
       set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${OCTET_FLAGS_${CMAKE_MATCH_1}}")
     endif()
   endforeach()

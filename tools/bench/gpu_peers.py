@@ -4,7 +4,8 @@
   ./dev bench gpu        (makes the engine files, then runs this)
   tools/bench/gpu_peers.py --octet build/release/octet --files DIR     (DIR/{fp16,fp8}/{image,text}.plan)
 Order: the GPU's roofs, octet, PyTorch eager FP16, torch.compile max-autotune in FP16 and with FP8 linears, first an encoder layer at a time
-(regional compilation: a layer is compiled once), octet once more, then whole towers by torch.compile as far as the budget reaches.
+(regional compilation: a layer is compiled once), octet once more, then the text tower's FP8 linears and whole towers by torch.compile as far
+as the budget reaches.
 A peer that fails, or would not end within the budget, is a row that says so. Prints Markdown tables: a tower's engines by time, and
 octet's kernels against the roofline. Times are medians of 20 runs (octet: of as many as fit --seconds) with inputs on the GPU.
 """
@@ -25,10 +26,10 @@ from octet_exec import Roofs, profile_engine, roofline_table, time_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a compile takes at least, in seconds: with less of the budget left, the peer is not started.
-LEAST = {"eager": 15, "layers-fp8": 30, "layers-fp16": 30, "whole-fp8": 120, "whole-fp16": 60}
+LEAST = {"eager": 15, "layers-fp16": 30, "layers-fp8": 30, "whole-fp16": 60, "whole-fp8": 120}
 PEERS = {"eager": "PyTorch eager FP16", "layers-fp8": "torch.compile max-autotune by layer, FP8 linears", "layers-fp16": "torch.compile max-autotune by layer, FP16",
          "whole-fp8": "torch.compile max-autotune whole, FP8 linears", "whole-fp16": "torch.compile max-autotune whole, FP16"}
-LAST = ["whole-fp16", "whole-fp8"]  # these may take minutes each
+FIRST = [("layers-fp16", "image"), ("layers-fp16", "text"), ("layers-fp8", "image")]  # before octet's second round; the rest may take minutes each
 ROOF_KINDS = {"fp16": "FP16", "bf16": "BF16", "fp8": "FP8, fast accumulation", "fp8 full": "FP8, full accumulation"}
 
 
@@ -230,17 +231,18 @@ def main():
         measure_octet(run, tower, precision)
     for tower, precision in engines:
         profile_octet(run, tower, precision)
-    peers = [] if args.skip_peers else ["eager"] if args.skip_compile else ["eager", "layers-fp16", "layers-fp8"]
-    for peer in peers:
-        for tower in args.towers:
-            measure_peer(run, tower, peer)
-    if peers:  # the GPU is warm now, and its clocks may differ
+    for tower in [] if args.skip_peers else args.towers:
+        measure_peer(run, tower, "eager")
+    compiles = not args.skip_peers and not args.skip_compile
+    first = [(p, t) for p, t in FIRST if t in args.towers] if compiles else []
+    for peer, tower in first:
+        measure_peer(run, tower, peer)
+    if not args.skip_peers:  # the GPU is warm now, and its clocks may differ
         for tower, precision in engines:
             measure_octet(run, tower, precision)
-    if peers and not args.skip_compile:
-        for tower in args.towers:
-            for peer in LAST:
-                measure_peer(run, tower, peer)
+    rest = [(p, t) for p in LEAST if p != "eager" for t in args.towers if (p, t) not in first] if compiles else []
+    for peer, tower in rest:
+        measure_peer(run, tower, peer)
     run.report()
 
 
