@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "cpu/steps/step.h"
+#include "cpu/tiled.h"
 
 namespace octet::cpu {
 namespace {
@@ -13,13 +14,14 @@ namespace {
 // activations of a chunk stay in the outer caches (ViT-L/14: 8 pictures of 257 rows).
 constexpr int64_t kRowsPerChunk = 2048;
 
-std::unique_ptr<PreparedStep> prepare_step(const plan::Plan& plan, const plan::Step& step) {
+std::unique_ptr<PreparedStep> prepare_step(const plan::Plan& plan, const plan::Step& step, const TiledBuffers& tiled) {
   struct {
     const plan::Plan& p;
+    const TiledBuffers& tiled;
     std::unique_ptr<PreparedStep> operator()(const plan::Embed& op) { return prepare_embed(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::PatchEmbed& op) { return prepare_patch_embed(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::Norm& op) { return prepare_norm(p, op); }
-    std::unique_ptr<PreparedStep> operator()(const plan::Gemm& op) { return prepare_gemm(p, op); }
+    std::unique_ptr<PreparedStep> operator()(const plan::Gemm& op) { return prepare_gemm(p, op, tiled.forms_of(op)); }
     std::unique_ptr<PreparedStep> operator()(const plan::Attention& op) { return prepare_attention(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::Pool& op) { return prepare_pool(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::L2Normalize& op) { return prepare_l2normalize(p, op); }
@@ -27,7 +29,7 @@ std::unique_ptr<PreparedStep> prepare_step(const plan::Plan& plan, const plan::S
     std::unique_ptr<PreparedStep> operator()(const plan::Softmax& op) { return prepare_softmax(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::Values& op) { return prepare_values(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::FakeQuantize& op) { return prepare_fake_quantize(p, op); }
-  } visitor{plan};
+  } visitor{plan, tiled};
   return std::visit(visitor, step.op);
 }
 
@@ -41,11 +43,12 @@ int64_t rows_per_item(const plan::Plan& plan) {
 class CpuExecutable : public Executable, public std::enable_shared_from_this<CpuExecutable> {
  public:
   CpuExecutable(std::shared_ptr<const plan::Plan> plan, const PrepareOptions& options)
-      : plan(std::move(plan)), pool(options.threads > 0 ? options.threads : usable_cores()) {
+      : plan(std::move(plan)), pool(options.threads > 0 ? options.threads : usable_cores()), tiled(*this->plan) {
     chunk = options.chunk > 0 ? options.chunk : std::max<int64_t>(1, kRowsPerChunk / rows_per_item(*this->plan));
     if (options.chunk < 0) chunk = INT64_MAX;
     for (const plan::Step& step : this->plan->steps) {
-      steps.push_back(with_context([&] { return "preparing step `" + step.name + "`"; }, [&] { return prepare_step(*this->plan, step); }));
+      steps.push_back(
+          with_context([&] { return "preparing step `" + step.name + "`"; }, [&] { return prepare_step(*this->plan, step, tiled); }));
       steps.back()->choice.problem = plan::problem_of(*this->plan, step, 1);
       choices_.push_back(steps.back()->choice);
     }
@@ -57,7 +60,7 @@ class CpuExecutable : public Executable, public std::enable_shared_from_this<Cpu
     return total;
   }
   uint64_t arena_bytes(int64_t batch) const override {
-    return plan->arena_bytes_per_item * static_cast<uint64_t>(chunk_of(batch)) +
+    return plan->arena_bytes_per_item * static_cast<uint64_t>(chunk_of(batch)) + tiled.bytes(chunk_of(batch)) +
            scratch_stride(batch) * static_cast<size_t>(pool.threads());
   }
   std::unique_ptr<Context> new_context() const override;
@@ -77,6 +80,7 @@ class CpuExecutable : public Executable, public std::enable_shared_from_this<Cpu
   const std::shared_ptr<const plan::Plan> plan;
   mutable ThreadPool pool;
   mutable std::mutex pool_mutex;  // contexts share the cores: one runs at a time
+  const TiledBuffers tiled;
   int64_t chunk;
   std::vector<std::unique_ptr<PreparedStep>> steps;
 
@@ -96,6 +100,7 @@ class CpuContext : public Context {
     const int64_t chunk = std::min(batch, exe_->chunk);
     if (chunk <= reserved_) return;
     arena_ = AlignedBytes(exe_->plan->arena_bytes_per_item * static_cast<uint64_t>(chunk));
+    tiles_ = AlignedBytes(exe_->tiled.bytes(chunk));
     scratch_stride_ = exe_->scratch_stride(chunk);
     scratch_ = AlignedBytes(scratch_stride_ * static_cast<size_t>(exe_->pool.threads()));
     reserved_ = chunk;
@@ -115,6 +120,7 @@ class CpuContext : public Context {
     for (int64_t first = 0; first < batch; first += chunk) {
       const int64_t items = std::min(chunk, batch - first);
       locate(first, items);
+      use_tiles();
       for (size_t i = 0; i < exe_->steps.size(); ++i) timed_step(i, first, items, hook);
     }
     times_.compute_ms = since();
@@ -133,7 +139,11 @@ class CpuContext : public Context {
     own_bound_buffers(batch);
     const std::lock_guard lock(exe_->pool_mutex);
     locate(0, batch);
+    const std::vector<std::byte*> plain = pointers_;
+    use_tiles();
+    exe_->tiled.fill(exe_->plan->steps[step], batch, plain, tiles_.data());
     timed_step(step, 0, batch, nullptr);
+    exe_->tiled.empty(exe_->plan->steps[step], batch, tiles_.data(), plain);
   }
 
  private:
@@ -142,6 +152,10 @@ class CpuContext : public Context {
     for (size_t i = 0; i < buffers.size(); ++i)
       pointers_[i] = buffers[i].bound ? bound_[i] + stride_[i] * static_cast<size_t>(first)
                                       : arena_.data() + buffers[i].offset * static_cast<size_t>(items);
+  }
+  void use_tiles() {
+    for (size_t i = 0; i < pointers_.size(); ++i)
+      if (exe_->tiled.holds(static_cast<plan::Id>(i))) pointers_[i] = tiles_.data();
   }
   void timed_step(size_t i, int64_t first, int64_t items, const StepHook* hook) {
     const StepRun state{pointers_, items, exe_->pool, scratch_.data(), scratch_stride_};
@@ -165,7 +179,7 @@ class CpuContext : public Context {
   std::vector<std::byte*> pointers_;  // by buffer id: where the current chunk's data lies
   std::vector<uint64_t> stride_;      // by buffer id: bytes per item
   DeviceTimes times_{0, 0, 0, 0, true};
-  AlignedBytes arena_, scratch_;
+  AlignedBytes arena_, tiles_, scratch_;
   size_t scratch_stride_ = 0;
   int64_t reserved_ = 0, owned_batch_ = 0;
   std::vector<AlignedBytes> owned_;

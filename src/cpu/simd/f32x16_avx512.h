@@ -46,15 +46,16 @@ inline F32x16 select(__mmask16 m, F32x16 yes, F32x16 no) { return {_mm512_mask_b
 inline F32x16 decode_f16x16(__m256i bits) { return {_mm512_cvtph_ps(bits)}; }
 inline F32x16 decode_bf16x16(__m256i bits) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))}; }
 inline __m256i encode_f16x16(F32x16 x) { return _mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-// By integers and not vcvtneps2pbh, which flushes subnormals. NaN stays NaN (quiet, same sign).
-inline __m256i encode_bf16x16(F32x16 x) {
+// The upper halves of the lanes are the nearest bf16, the lower halves anything. By integers and not vcvtneps2pbh, which flushes
+// subnormals. NaN stays NaN (quiet, same sign).
+inline __m512i round_to_bf16(F32x16 x) {
   const __m512i bits = _mm512_castps_si512(x.v);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(bits, odd), _mm512_set1_epi32(0x7fff)), 16);
+  const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, odd), _mm512_set1_epi32(0x7fff));
   const __mmask16 nan = _mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q);
-  rounded = _mm512_mask_or_epi32(rounded, nan, _mm512_srli_epi32(bits, 16), _mm512_set1_epi32(0x40));
-  return _mm512_cvtepi32_epi16(rounded);
+  return _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
 }
+inline __m256i encode_bf16x16(F32x16 x) { return _mm512_cvtepi32_epi16(_mm512_srli_epi32(round_to_bf16(x), 16)); }
 
 // Sixteen codes to f32, exact: subnormal codes and NaN (0x7f, 0xff -> NaN) included.
 inline F32x16 decode_e4m3x16(__m128i codes) {
@@ -87,10 +88,13 @@ inline __m128i encode_e4m3x16(F32x16 x) {
 // The same for 32 values already multiplied by 2^-8, in three fifths of the operations: E4M3 times 2^-8 is f16 with 3 mantissa bits
 // (2^-6 becomes f16's smallest normal 2^-14, so subnormals agree too). x is rounded to those 3 bits in f32, by adding and removing
 // 1.5 * 2^20 times its power of two; the rest is exact: to f16, and the top byte of the magnitude is the code.
+// kDown: the values are multiplied by 2^-kDown.
+template <int kDown = 8>
 inline F32x16 round_to_e4m3(F32x16 x) {
-  x = max(F32x16::set(-1.75f), min(F32x16::set(1.75f), x));  // 448 * 2^-8; a NaN stays
+  constexpr float kMost = 448.f / (1 << kDown);
+  x = max(F32x16::set(-kMost), min(F32x16::set(kMost), x));  // a NaN stays
   const __m512i power = _mm512_and_si512(_mm512_castps_si512(x.v), _mm512_set1_epi32(0x7f800000));
-  const __m512i least = _mm512_max_epi32(power, _mm512_set1_epi32((127 - 14) << 23));
+  const __m512i least = _mm512_max_epi32(power, _mm512_set1_epi32((127 - 6 - kDown) << 23));
   const F32x16 magic{_mm512_castsi512_ps(_mm512_add_epi32(least, _mm512_set1_epi32((20 << 23) + 0x400000)))};
   const __m512i rounded = _mm512_castps_si512(((x + magic) - magic).v);
   const __m512i sign = _mm512_set1_epi32(INT32_MIN);  // of a value rounded to 0

@@ -5,12 +5,22 @@
 namespace octet::cpu {
 namespace {
 
+GemmProblem problem_of(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms) {
+  return {plan.buffers.at(op.a).dtype,
+          plan.weights.at(op.weight).dtype,
+          plan.buffers.at(op.out).dtype,
+          op.n,
+          op.k,
+          static_cast<Act>(op.activation),
+          op.residual != plan::kNoId,
+          forms.tiled_a,
+          forms.tiled_out};
+}
+
 class GemmStep : public PreparedStep {
  public:
-  GemmStep(const plan::Plan& plan, const plan::Gemm& op) : op_(op) {
-    const DType out = plan.buffers.at(op.out).dtype;
-    problem_ = {plan.buffers.at(op.a).dtype,     plan.weights.at(op.weight).dtype, out, op.n, op.k,
-                static_cast<Act>(op.activation), op.residual != plan::kNoId};
+  GemmStep(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms) : op_(op), problem_(problem_of(plan, op, forms)) {
+    const DType out = problem_.out;
     kernel_ = &choose(gemm_kernels(), problem_, choice);
     packed_ = AlignedBytes(kernel_->packed_bytes(problem_));
     kernel_->pack(problem_, plan.weight_bytes.at(op.weight).data(), packed_.data());
@@ -52,6 +62,13 @@ class GemmStep : public PreparedStep {
 
 }  // namespace
 
-std::unique_ptr<PreparedStep> prepare_gemm(const plan::Plan& plan, const plan::Gemm& op) { return std::make_unique<GemmStep>(plan, op); }
+std::unique_ptr<PreparedStep> prepare_gemm(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms) {
+  return std::make_unique<GemmStep>(plan, op, forms);
+}
+
+bool accepts_forms(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms) {
+  StepChoice ignored;
+  return !choose(gemm_kernels(), problem_of(plan, op, {}), ignored).accepts(problem_of(plan, op, forms));
+}
 
 }  // namespace octet::cpu

@@ -33,7 +33,13 @@ class PreparedStep {
 std::unique_ptr<PreparedStep> prepare_embed(const plan::Plan& plan, const plan::Embed& op);
 std::unique_ptr<PreparedStep> prepare_patch_embed(const plan::Plan& plan, const plan::PatchEmbed& op);
 std::unique_ptr<PreparedStep> prepare_norm(const plan::Plan& plan, const plan::Norm& op);
-std::unique_ptr<PreparedStep> prepare_gemm(const plan::Plan& plan, const plan::Gemm& op);
+// Whether a GEMM reads its rows, or writes its output, in the tiled form of gemm.h.
+struct GemmForms {
+  bool tiled_a = false, tiled_out = false;
+};
+std::unique_ptr<PreparedStep> prepare_gemm(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms);
+// This machine's best row for `op` takes it in these forms.
+bool accepts_forms(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms);
 std::unique_ptr<PreparedStep> prepare_attention(const plan::Plan& plan, const plan::Attention& op);
 std::unique_ptr<PreparedStep> prepare_pool(const plan::Plan& plan, const plan::Pool& op);
 std::unique_ptr<PreparedStep> prepare_l2normalize(const plan::Plan& plan, const plan::L2Normalize& op);

@@ -6,6 +6,9 @@
 // Error before the last rounding: <= (k + 8) * 2^-24 * (sum_k |a*w*alpha| + |bias|), carried through the activation (slope <= 1.13,
 // plus 4 ulp of its argument), mul and the sum (gemm_reference.h spells it out). NaN gives NaN. The bf16 kernels take a bf16 below
 // 2^-126 as 0, and may give NaN where an infinite input should give infinity.
+// Tiled: a, or the output, of 8 or bf16 bits lies as the bf16 values that AMX tiles hold, in the order in which they are loaded: strips
+// of 32 rows, in each the steps of 32 columns, in each 32 rows of 64 bytes; columns i and i + 16 of a step are neighbours. The values are
+// those of the plain output, bit for bit. What lies below the last row is not defined. tiled_bytes(), tile_rows() and untile_rows() below.
 // The ladder from the simple to the fast kernel: docs/kernels/gemm.md.
 #pragma once
 #include <cstddef>
@@ -25,6 +28,7 @@ struct GemmProblem {
   int64_t n = 0, k = 0;
   Act act = Act::kNone;
   bool residual = false;
+  bool tiled_a = false, tiled_out = false;
 };
 struct GemmArgs {
   const void* a;
@@ -48,5 +52,10 @@ struct GemmKernel {
   void (*run)(const GemmProblem&, const GemmArgs&, int thread, int threads);  // this thread's static share
 };
 std::span<const GemmKernel> gemm_kernels();  // best first; the last accepts everything
+
+size_t tiled_bytes(int64_t rows, int64_t columns);
+// [rows, columns] of e4m3 or bf16 to the tiled form, and back (bits of zeros and NaNs may change).
+void tile_rows(DType type, const void* plain, int64_t rows, int64_t columns, void* tiled);
+void untile_rows(DType type, const void* tiled, int64_t rows, int64_t columns, void* plain);
 
 }  // namespace octet::cpu

@@ -4,13 +4,13 @@
 //
 // A strip is 32 rows of a, a block 32 columns of w: 2 x 2 tiles of sums, 2 + 2 operand tiles. A panel of w, widened, stays in L2. A
 // strip's codes are widened, then multiplied with every block of the panel. Up to k = 2048 a block's sums never leave the tiles; beyond,
-// k is cut into slices and the sums of a chunk of rows wait in memory between them. Done blocks are finished (gemm_epilogue.h) a row at
-// a time between the tile steps of the next one, so that the vector units work while the tiles do.
+// k is cut into slices and the sums of a chunk of rows wait in memory between them. Done blocks are finished (gemm_amx_queue.h) a row at
+// a time between the tile steps of the next one. A tiled a (gemm.h) is multiplied where it lies, the next strip asked for ahead.
 #include <immintrin.h>
 
+#include "cpu/kernels/gemm/gemm_amx_ahead.h"
 #include "cpu/kernels/gemm/gemm_amx_operands.h"
-#include "cpu/kernels/gemm/gemm_epilogue.h"
-#include "cpu/kernels/gemm/gemm_layout.h"
+#include "cpu/kernels/gemm/gemm_amx_queue.h"
 #include "cpu/kernels/gemm/gemm_rows.h"
 #include "cpu/simd/f32x16_avx512.h"
 
@@ -23,8 +23,7 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-constexpr int64_t kSums = kAmxStrip * kAmxBlock;  // floats of a block's sums, row-major
-constexpr int kSumStride = kAmxBlock * 4;         // bytes between their rows
+constexpr int kSumStride = kAmxBlock * 4;  // bytes between rows of a block's sums
 
 template <int kHalves>
 inline void load_sums(const float* c) {
@@ -83,57 +82,6 @@ inline void multiply_step(const char* a, const char* w) {
   }
 }
 
-// Sums of a block: partial between slices, then, linked into the queue, waiting for their epilogue.
-struct alignas(64) SumBlock {
-  int64_t row, rows, col;  // rows 0: not waiting
-  SumBlock* next;
-  alignas(64) float sums[kSums];
-};
-
-class FinishQueue {
- public:
-  // A block of sums takes `steps` tile steps from one push() to the next; step() keeps pace with that.
-  FinishQueue(FinishRows finish, const FinishArgs& args, int64_t steps) : finish_(finish), args_(args), steps_(steps) {}
-
-  void push(SumBlock& block, int64_t row, int64_t rows, int64_t col) {
-    block.row = row, block.rows = rows, block.col = col;
-    block.next = nullptr;
-    (head_ == nullptr ? head_ : tail_->next) = &block;
-    tail_ = &block;
-  }
-  // Before a block is used again.
-  void release(const SumBlock& block) {
-    while (block.rows != 0) finish(kAmxStrip);
-  }
-  void step() {
-    int64_t rows = 0;
-    for (credit_ += kAmxStrip; credit_ >= steps_; credit_ -= steps_) ++rows;
-    if (rows != 0 && head_ != nullptr) finish(rows);
-  }
-  void drain() {
-    while (head_ != nullptr) finish(kAmxStrip);
-  }
-
- private:
-  // Up to `rows` rows of the oldest block.
-  void finish(int64_t rows) {
-    SumBlock& block = *head_;
-    const int64_t left = block.rows - done_;
-    if (rows > left) rows = left;
-    finish_(args_, block.sums + done_ * kAmxBlock, kAmxBlock, block.row + done_, rows, block.col, done_ == 0, rows == left);
-    done_ += rows;
-    if (rows != left) return;
-    done_ = 0;
-    block.rows = 0;
-    head_ = block.next;
-  }
-
-  FinishRows finish_;
-  FinishArgs args_;
-  int64_t steps_, done_ = 0, credit_ = 0;
-  SumBlock *head_ = nullptr, *tail_ = nullptr;
-};
-
 template <class Operand>
 class AmxGemm {
  public:
@@ -147,7 +95,7 @@ class AmxGemm {
         panel_(take(b_.panel_bytes)),
         sums_(reinterpret_cast<SumBlock*>(take(b_.sum_blocks * sizeof(SumBlock)))),
         nowhere_(take(kTileBytes)),
-        queue_(choose_finish<F32x16>(p, args), finish_args(), b_.steps) {
+        queue_(p.tiled_out ? choose_tiled(p) : choose_finish<F32x16>(p, args), finish_args(), b_.steps) {
     for (int64_t i = 0; i < b_.sum_blocks; ++i) sums_[i].rows = 0;
   }
 
@@ -176,7 +124,8 @@ class AmxGemm {
   }
   FinishArgs finish_args() {
     auto* factors = reinterpret_cast<float*>(take(factor_bytes(p_)));
-    return {args_.residual, args_.out, p_.n, fold_factors(p_, args_, mine_.col_begin, mine_.col_end, F32x16::kE4m3Unit, factors)};
+    const float unit = p_.tiled_out ? 1.0f : F32x16::kE4m3Unit;
+    return {args_.residual, args_.out, p_.n, fold_factors(p_, args_, mine_.col_begin, mine_.col_end, unit, factors)};
   }
 
   void run_chunk(int64_t row_begin, int64_t row_end) {
@@ -186,12 +135,21 @@ class AmxGemm {
       SumBlock* sums = sums_;
       for (int64_t row = row_begin; row < row_end; row += kAmxStrip, sums += blocks_) {
         const int64_t rows = min(kAmxStrip, row_end - row);
-        strip_ = strips_ + (b_.keep_strips ? ((row - mine_.row_begin) / kAmxStrip * b_.steps + step) * kStepBytes : 0);
-        if (!b_.keep_strips || col_ == mine_.col_begin) expand_strip(row, rows, step, steps);
+        if (p_.tiled_a) {
+          strip_ = tiled_at(row, step);
+          if (row + kAmxStrip < row_end) ahead_.begin(tiled_at(row + kAmxStrip, step), steps * kStepBytes, blocks_ * steps);
+        } else {
+          strip_ = strips_ + (b_.keep_strips ? ((row - mine_.row_begin) / kAmxStrip * b_.steps + step) * kStepBytes : 0);
+          if (!b_.keep_strips || col_ == mine_.col_begin) expand_strip(row, rows, step, steps);
+        }
         if (rows > 16) run_strip<2>(row, rows, step, steps, sums);
         else run_strip<1>(row, rows, step, steps, sums);
       }
     }
+  }
+
+  char* tiled_at(int64_t row, int64_t step) const {  // never written to
+    return static_cast<char*>(const_cast<void*>(args_.a)) + (row / kAmxStrip * b_.steps + step) * kStepBytes;
   }
 
   // The strip against every block of the panel, over one slice of k.
@@ -221,7 +179,7 @@ class AmxGemm {
     const int64_t hot = min(steps, kHotSteps);
     run_steps<kHalves, true>(w, 0, hot);
     run_steps<kHalves, false>(w, hot, steps);
-    for (int64_t i = 0; next_sums != nullptr && i < kSums; i += 16) _mm_prefetch(next_sums + i, _MM_HINT_T0);
+    for (int64_t i = 0; next_sums != nullptr && i < kAmxStrip * kAmxBlock; i += 16) _mm_prefetch(next_sums + i, _MM_HINT_T0);
   }
   // Between steps the queue's rows are finished. A tile store more than about 0.7 us after the one before costs 0.3 us (Sapphire
   // Rapids; see docs/kernels/gemm.md), so one is made every few steps, to nowhere.
@@ -231,6 +189,7 @@ class AmxGemm {
     for (int64_t s = from; s < to; ++s) {
       multiply_step<kHalves, Operand::kPlanes, kHot>(strip_ + s * kStepBytes, w + s * kStepBytes);
       if (s % kAwake == kAwake - 1) _tile_stored(4, nowhere_, 64);
+      ahead_.step();
       queue_.step();
     }
   }
@@ -280,6 +239,7 @@ class AmxGemm {
   SumBlock* sums_;
   char* nowhere_;
   FinishQueue queue_;
+  Ahead ahead_;
   int ring_ = 0;
   int64_t col_ = 0, blocks_ = 0;
 };

@@ -66,6 +66,45 @@ void finish_rows(const FinishArgs& args, float* c, int64_t stride, int64_t row, 
   }
 }
 
+#if defined(__AVX512F__)
+// The tiled form of gemm.h: a block of 32 columns is one step, a row of it 64 bytes.
+template <Act kAct, DType kOut>
+void finish_tiled(const FinishArgs& args, float* c, int64_t stride, int64_t row, int64_t rows, int64_t col, bool first, bool last) {
+  const GemmFactors& f = args.factors;
+  const int64_t column = col - f.first, steps = (args.n + kAmxStep - 1) / kAmxStep;
+  if (kAct != Act::kNone && first) activate_row<F32x16, kAct>(f, c, column);
+  for (int64_t r = row; r < row + rows; ++r, c += stride) {
+    if (kAct != Act::kNone && (r + 1 < row + rows || !last)) activate_row<F32x16, kAct>(f, c + stride, column);
+    __m512i y[2];
+    for (int v = 0; v < 2; ++v) {
+      const float* sums = c + v * 16;
+      const F32x16 value =
+          kAct == Act::kNone ? scaled<F32x16>(f, sums, column + v * 16) : F32x16::load(sums) * F32x16::load(f.gain + column + v * 16);
+      y[v] = kOut == DType::e4m3 ? _mm512_castps_si512(round_to_e4m3<0>(value).v) : round_to_bf16(value);
+    }
+    auto* to = static_cast<char*>(args.out) + ((r / kAmxStrip * steps + col / kAmxStep) * kAmxStrip + r % kAmxStrip) * 64;
+    const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000));
+    _mm512_store_si512(to, _mm512_ternarylogic_epi32(upper, y[1], _mm512_srli_epi32(y[0], 16), 0xea));  // (upper & y[1]) | y[0] >> 16
+  }
+}
+template <Act kAct>
+FinishRows choose_tiled(DType out) {
+  return out == DType::e4m3 ? finish_tiled<kAct, DType::e4m3> : finish_tiled<kAct, DType::bf16>;
+}
+inline FinishRows choose_tiled(const GemmProblem& p) {
+  switch (p.act) {
+    case Act::kQuickGelu:
+      return choose_tiled<Act::kQuickGelu>(p.out);
+    case Act::kGeluErf:
+      return choose_tiled<Act::kGeluErf>(p.out);
+    case Act::kGeluTanh:
+      return choose_tiled<Act::kGeluTanh>(p.out);
+    default:
+      return choose_tiled<Act::kNone>(p.out);
+  }
+}
+#endif
+
 template <class V, Act kAct>
 FinishRows choose_finish(DType out, bool residual) {
   switch (out) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/thread_pool.h"
+#include "numeric/convert.h"
 
 namespace octet::cpu {
 namespace {
@@ -33,12 +34,13 @@ int tile_position(int c, int k) {
   return row / 2 * 64 + in_row / 8 * 16 + row % 2 * 8 + in_row % 8;
 }
 
-template <class T>
+// kPaired: for a tiled a, whose values i and i + 16 of a step are neighbours.
+template <class T, bool kPaired>
 void pack_tile(const T* w, T* tile, int64_t columns, int64_t depth, int64_t k) {
   static const auto position = [] {
     std::array<std::array<uint16_t, kAmxStep>, 16> table{};
     for (int c = 0; c < 16; ++c)
-      for (int i = 0; i < kAmxStep; ++i) table[c][i] = static_cast<uint16_t>(tile_position<T>(c, i));
+      for (int i = 0; i < kAmxStep; ++i) table[c][i] = static_cast<uint16_t>(tile_position<T>(c, kPaired ? i % 16 * 2 + i / 16 : i));
     return table;
   }();
   if (columns < 16 || depth < kAmxStep) std::fill(tile, tile + 16 * kAmxStep, T{});
@@ -46,7 +48,7 @@ void pack_tile(const T* w, T* tile, int64_t columns, int64_t depth, int64_t k) {
     for (int64_t i = 0; i < depth; ++i) tile[position[c][i]] = w[c * k + i];
 }
 
-template <class T>
+template <class T, bool kPaired>
 void pack_all_tiles(const T* w, T* packed, int64_t n, int64_t k) {
   const int64_t steps = std::max<int64_t>(1, blocks(k, kAmxStep));
   for (int64_t block = 0; block < blocks(n, kAmxBlock); ++block)
@@ -54,27 +56,31 @@ void pack_all_tiles(const T* w, T* packed, int64_t n, int64_t k) {
       for (int64_t half = 0; half < 2; ++half, packed += 16 * kAmxStep) {
         const int64_t column = block * kAmxBlock + half * 16, first = step * kAmxStep;
         const int64_t columns = std::clamp<int64_t>(n - column, 0, 16), depth = std::min<int64_t>(k - first, kAmxStep);
-        pack_tile(columns > 0 ? w + column * k + first : w, packed, columns, depth, k);
+        pack_tile<T, kPaired>(columns > 0 ? w + column * k + first : w, packed, columns, depth, k);
       }
 }
 
 constexpr int64_t kPanelBytes = 1 << 20, kMinPanel = 8, kSliceBytes = 32 << 10, kChunkPanel = 16, kChunkRows = 512, kKeptBytes = 576 << 10;
+constexpr int64_t kTiledSliceBytes = 64 << 10, kTiledPanel = 8, kTiledFewRows = 288, kTiledRows = 1088;  // nothing is widened beside them
 int64_t step_bytes(const GemmProblem& p) { return 2 * kAmxBlock * kAmxStep * (p.w == DType::f16 ? 2 : 1); }
 
 // The blocking before shares are evened out: what no share exceeds.
 TileBlocking largest_blocking(const GemmProblem& p, int64_t rows, int64_t columns) {
   TileBlocking b{};
   b.steps = std::max<int64_t>(1, blocks(p.k, kAmxStep));
-  const int64_t panel = kPanelBytes / (b.steps * step_bytes(p)), slices = blocks(b.steps, kSliceBytes / step_bytes(p));
+  const int64_t panel = kPanelBytes / (b.steps * step_bytes(p));
+  const int64_t slices = blocks(b.steps, (p.tiled_a ? kTiledSliceBytes : kSliceBytes) / step_bytes(p));
+  const int64_t chunk_panel = p.tiled_a && rows > kTiledFewRows ? kTiledPanel : kChunkPanel,
+                chunk_rows = p.tiled_a ? kTiledRows : kChunkRows;
   b.whole_k = panel >= kMinPanel;
   b.slice_steps = b.whole_k ? b.steps : blocks(blocks(b.steps, slices), 2) * 2;  // even: codes are widened 64 at a time
-  b.panel_blocks = std::max<int64_t>(1, std::min(b.whole_k ? panel : kChunkPanel, blocks(columns, kAmxBlock)));
-  b.chunk_rows = b.whole_k ? kAmxStrip : std::max(kAmxStrip, std::min(kChunkRows, blocks(rows, kAmxStrip) * kAmxStrip));
+  b.panel_blocks = std::max<int64_t>(1, std::min(b.whole_k ? panel : chunk_panel, blocks(columns, kAmxBlock)));
+  b.chunk_rows = b.whole_k ? kAmxStrip : std::max(kAmxStrip, std::min(chunk_rows, blocks(rows, kAmxStrip) * kAmxStrip));
   return b;
 }
 void set_sizes(const GemmProblem& p, TileBlocking& b, int64_t strips) {
   b.sum_blocks = b.whole_k ? 2 : b.panel_blocks * (b.chunk_rows / kAmxStrip);
-  b.strip_bytes = static_cast<size_t>((b.keep_strips ? strips * b.steps : b.slice_steps) * step_bytes(p));
+  b.strip_bytes = p.tiled_a ? 0 : static_cast<size_t>((b.keep_strips ? strips * b.steps : b.slice_steps) * step_bytes(p));
   b.panel_bytes = p.w == DType::bf16 ? 0 : static_cast<size_t>(b.panel_blocks * b.slice_steps * step_bytes(p));
 }
 
@@ -86,14 +92,49 @@ size_t tile_bytes(const GemmProblem& p) {
 }
 
 void pack_tiles(const GemmProblem& p, const void* w, void* packed) {
-  if (size_of(p.w) == 1) return pack_all_tiles(static_cast<const uint8_t*>(w), static_cast<uint8_t*>(packed), p.n, p.k);
-  pack_all_tiles(static_cast<const uint16_t*>(w), static_cast<uint16_t*>(packed), p.n, p.k);
+  const auto pack = [&]<class T>(const T* from) {
+    const auto all = p.tiled_a ? pack_all_tiles<T, true> : pack_all_tiles<T, false>;
+    all(from, static_cast<T*>(packed), p.n, p.k);
+  };
+  if (size_of(p.w) == 1) return pack(static_cast<const uint8_t*>(w));
+  pack(static_cast<const uint16_t*>(w));
+}
+
+size_t tiled_bytes(int64_t rows, int64_t columns) {
+  return static_cast<size_t>(blocks(rows, kAmxStrip) * kAmxStrip * blocks(columns, kAmxStep) * kAmxStep) * sizeof(uint16_t);
+}
+namespace {
+// visit(row, column, index of its bf16 in the tiled form)
+template <class Visit>
+void for_each_tiled(int64_t rows, int64_t columns, Visit&& visit) {
+  const int64_t steps = blocks(columns, kAmxStep);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t c = 0; c < columns; ++c) {
+      const int64_t line = (row / kAmxStrip * steps + c / kAmxStep) * kAmxStrip + row % kAmxStrip, in_step = c % kAmxStep;
+      visit(row * columns + c, line * kAmxStep + in_step % 16 * 2 + in_step / 16);
+    }
+}
+}  // namespace
+void tile_rows(DType type, const void* plain, int64_t rows, int64_t columns, void* tiled) {
+  auto* to = static_cast<uint16_t*>(tiled);
+  std::memset(tiled, 0, tiled_bytes(rows, columns));
+  for_each_tiled(rows, columns, [&](int64_t from, int64_t at) {
+    to[at] = type == DType::bf16 ? static_cast<const uint16_t*>(plain)[from]
+                                 : encode_bf16(decode_e4m3(static_cast<const uint8_t*>(plain)[from]));
+  });
+}
+void untile_rows(DType type, const void* tiled, int64_t rows, int64_t columns, void* plain) {
+  const auto* from = static_cast<const uint16_t*>(tiled);
+  for_each_tiled(rows, columns, [&](int64_t to, int64_t at) {
+    if (type == DType::bf16) static_cast<uint16_t*>(plain)[to] = from[at];
+    else static_cast<uint8_t*>(plain)[to] = encode_e4m3(decode_bf16(from[at]));
+  });
 }
 
 TileBlocking tile_blocking(const GemmProblem& p, int64_t rows, int64_t columns) {
   TileBlocking b = largest_blocking(p, rows, columns);
   const int64_t column_blocks = blocks(columns, kAmxBlock), strips = blocks(rows, kAmxStrip);
-  b.keep_strips = b.whole_k && column_blocks > b.panel_blocks && strips * b.steps * step_bytes(p) <= kKeptBytes;
+  b.keep_strips = !p.tiled_a && b.whole_k && column_blocks > b.panel_blocks && strips * b.steps * step_bytes(p) <= kKeptBytes;
   const int64_t most = b.keep_strips ? blocks(b.panel_blocks, 2) : b.panel_blocks;
   b.panel_blocks = blocks(column_blocks, blocks(column_blocks, most));
   if (!b.whole_k) b.chunk_rows = blocks(strips, blocks(rows, b.chunk_rows)) * kAmxStrip;
@@ -102,12 +143,15 @@ TileBlocking tile_blocking(const GemmProblem& p, int64_t rows, int64_t columns) 
 }
 
 size_t tile_scratch_bytes(const GemmProblem& p, int64_t max_m) {
-  TileBlocking b = largest_blocking(p, max_m, p.n);
-  set_sizes(p, b, 1);
-  constexpr size_t kSumBlock = kAmxStrip * kAmxBlock * sizeof(float) + 64;
-  const size_t strips = b.whole_k ? std::max<size_t>(b.strip_bytes, kKeptBytes) : b.strip_bytes;
-  constexpr size_t kTile = 1024;
-  return strips + b.panel_bytes + static_cast<size_t>(b.sum_blocks) * kSumBlock + factor_bytes(p) + kTile;
+  constexpr size_t kSumBlock = kAmxStrip * kAmxBlock * sizeof(float) + 64, kTile = 1024;
+  size_t most = 0;
+  for (const int64_t rows : {max_m, std::min(max_m, kTiledFewRows)}) {
+    TileBlocking b = largest_blocking(p, rows, p.n);
+    set_sizes(p, b, 1);
+    const size_t strips = b.whole_k && !p.tiled_a ? std::max<size_t>(b.strip_bytes, kKeptBytes) : b.strip_bytes;
+    most = std::max(most, strips + b.panel_bytes + static_cast<size_t>(b.sum_blocks) * kSumBlock);
+  }
+  return most + factor_bytes(p) + kTile;
 }
 
 size_t vector_scratch_bytes(const GemmProblem& p) {

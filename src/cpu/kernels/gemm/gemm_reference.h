@@ -185,6 +185,32 @@ inline std::vector<uint8_t> run_row(const GemmKernel& row, const GemmData& d, in
   return {out.data(), out.data() + out.size()};
 }
 
+// The same for `p`, d's problem in a tiled form (gemm.h): a is tiled first; a tiled output is returned as it lies.
+inline std::vector<uint8_t> run_tiled(const GemmKernel& row, const GemmData& d, const GemmProblem& p, int threads = 1) {
+  Guarded packed(row.packed_bytes(p), 0xa5, 64), a(tiled_bytes(d.c.m, p.k), 0xff, 64);
+  Guarded out(p.tiled_out ? tiled_bytes(d.c.m, p.n) : GemmData::bytes(d.c.m, p.n, p.out), 0xa5, 64);
+  row.pack(p, d.w.data(), packed.data());
+  if (p.tiled_a) tile_rows(p.a, d.a.data(), d.c.m, p.k, a.data());
+  GemmArgs args{p.tiled_a ? a.data() : d.a.data(),
+                d.c.m,
+                packed.data(),
+                d.alpha.data(),
+                d.bias.data(),
+                d.mul.data(),
+                d.inv.data(),
+                nullptr,
+                out.data(),
+                nullptr};
+  for (int t = 0; t < threads; ++t) {
+    Guarded scratch(row.scratch_bytes(p, d.c.m, threads), 0xff, 64);
+    args.scratch = scratch.data();
+    row.run(p, args, t, threads);
+    OCTET_CHECK(scratch.front_untouched(0xff), row.name);
+  }
+  OCTET_CHECK(out.front_untouched() && packed.front_untouched() && a.front_untouched(0xff), row.name);
+  return {out.data(), out.data() + out.size()};
+}
+
 // Everything this machine can execute, whatever is fastest.
 inline uint32_t executable_isa() {
   uint32_t bits = kPortable;

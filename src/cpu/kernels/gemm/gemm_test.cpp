@@ -159,6 +159,40 @@ TEST(Gemm, NaNStaysInItsRowAndColumn) {
     }
 }
 
+// A tiled output holds the plain one's values, and a tiled a gives the plain one's result up to the order of its sums.
+TEST(Gemm, TiledFormsHoldTheSameValues) {
+  uint32_t seed = 6000;
+  for (const DType type : {DType::e4m3, DType::bf16})
+    for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 40, 32}, {37, 47, 70}, {70, 300, 2200}, {33, 64, 4200}})
+      for (const Act act : kActs) {
+        const GemmData d({{type, type, type, n, k, act, false}, m, ++seed});
+        GemmProblem tiled = d.c.p;
+        tiled.tiled_out = true;
+        for (const GemmKernel& row : usable_rows(tiled)) {
+          const std::vector<uint8_t> plain = run_row(row, d), out = run_tiled(row, d, tiled);
+          std::vector<uint8_t> untiled(plain.size());
+          untile_rows(type, out.data(), m, n, untiled.data());
+          EXPECT_TRUE(untiled == plain) << row.name << " " << d.c.text();
+        }
+        tiled = d.c.p;
+        tiled.tiled_a = true;
+        tiled.out = DType::f32;
+        GemmData exact({tiled, m, seed});
+        exact.decode();
+        for (const GemmKernel& row : usable_rows(tiled))
+          for (const int threads : {1, 3}) expect_close(row, exact, run_tiled(row, exact, tiled, threads));
+      }
+}
+TEST(Gemm, OnlyTileRowsTakeTheTiledForm) {
+  for (const GemmKernel& row : gemm_kernels()) {
+    GemmProblem p{DType::e4m3, DType::e4m3, DType::e4m3, 32, 32, Act::kNone, false};
+    p.tiled_a = true;
+    if ((row.isa & kAmx) == 0) EXPECT_TRUE(row.accepts(p)) << row.name;
+    p.tiled_a = false, p.tiled_out = true, p.out = DType::f16;
+    EXPECT_TRUE(row.accepts(p)) << row.name;
+  }
+}
+
 TEST(Gemm, EmptyProblems) {
   for (const DType type : kTypes) {
     check({{type, type, DType::f16, 5, 0, Act::kNone, false}, 3, 5000});
