@@ -2,8 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
+#include <random>
+
 #include "base/error.h"
-#include "compile.h"
+#include "cpu/backend.h"
 #include "frontends/clip.h"
 #include "image/preprocess.h"
 #include "ir/text.h"
@@ -12,6 +16,7 @@
 #include "ops/list.h"
 #include "passes/pipeline.h"
 #include "plan/validate.h"
+#include "runtime/engine.h"
 
 namespace octet {
 namespace {
@@ -76,15 +81,15 @@ float as_f16(float x) { return decode_f16(encode_f16(x)); }
 
 TEST(PictureTable, AnySpellingOfANormalisationFoldsToTheBit) {
   expect_table(R"(
-  %b = Cast(%x) {to=1}
+  %b = Cast(%x) {to=f32}
   %s = Div(%b, %d)
   %m = Sub(%s, %mean)
   %n = Div(%m, %std)
-  %h = Cast(%n) {to=10}
+  %h = Cast(%n) {to=f16}
   %p = Transpose(%h) {perm=[0,3,1,2]})",
                "f16", [](float x, int64_t c) { return as_f16((x / 255 - kMean[c]) / kStd[c]); });
   expect_table(R"(
-  %b = Cast(%x) {to=1}
+  %b = Cast(%x) {to=f32}
   %s = Mul(%r, %b)
   %m = Mul(%s, %std)
   %n = Add(%mean, %m)
@@ -93,14 +98,14 @@ TEST(PictureTable, AnySpellingOfANormalisationFoldsToTheBit) {
   // Channels first, in the tower's own type.
   expect_table(R"(
   %t0 = Transpose(%x) {perm=[0,3,1,2]}
-  %b = Cast(%t0) {to=10}
+  %b = Cast(%t0) {to=f16}
   %s = Mul(%b, %rt)
   %p = Sub(%s, %means))",
                "f16", [](float x, int64_t c) { return as_f16(as_f16(x * as_f16(kReciprocal)) - kMean[c]); });
   // Two transposes, a constant on the left, a range turned around.
   expect_table(R"(
   %t0 = Transpose(%x) {perm=[0,2,1,3]}
-  %b = Cast(%t0) {to=1}
+  %b = Cast(%t0) {to=f32}
   %s = Div(%b, %d)
   %m = Sub(%one, %s)
   %p = Transpose(%m) {perm=[0,3,2,1]})",
@@ -108,7 +113,7 @@ TEST(PictureTable, AnySpellingOfANormalisationFoldsToTheBit) {
 }
 
 TEST(PictureTable, TheStepStandsForAllOfItsNodes) {
-  const auto plan = lowered(tower(kBytes, "  %b = Cast(%x) {to=1}\n  %p = Transpose(%b) {perm=[0,3,1,2]}\n", "f32"));
+  const auto plan = lowered(tower(kBytes, "  %b = Cast(%x) {to=f32}\n  %p = Transpose(%b) {perm=[0,3,1,2]}\n", "f32"));
   EXPECT_EQ(plan->source.steps.at(0).size(), 6u);
   EXPECT_TRUE(plan->source.folded.empty());
 }
@@ -124,7 +129,7 @@ std::string refusal(const std::string& text) {
 }
 
 TEST(PictureTable, WhatDoesNotFoldIsRefusedWithTheReason) {
-  const std::string cast = "  %b = Cast(%x) {to=1}\n", turn = "  %p = Transpose(%v) {perm=[0,3,1,2]}\n";
+  const std::string cast = "  %b = Cast(%x) {to=f32}\n", turn = "  %p = Transpose(%v) {perm=[0,3,1,2]}\n";
   const auto of = [&](const std::string& between, const std::string& input = kBytes) {
     return refusal(tower(input, cast + between, "f32"));
   };
@@ -140,15 +145,27 @@ TEST(PictureTable, WhatDoesNotFoldIsRefusedWithTheReason) {
   EXPECT_THAT(refusal(tower("f32[batch,3,4,6]", "  %p = Div(%x, %d)\n", "f32")), HasSubstr("only those of a u8 input fold"));
 }
 
-// Of the export: the floats that preprocessing gives, rounded to the tower's type.
+const Checkpoint& checkpoint() {
+  static const Checkpoint loaded = load_checkpoint(OCTET_SOURCE_DIR "/models/clip-cifar10-fp8");
+  return loaded;
+}
+
+std::shared_ptr<plan::Plan> exported(Precision precision, bool bytes) {
+  ClipExportOptions options;
+  options.precision = precision;
+  options.uint8_input = bytes;
+  Graph graph = build_clip_image(checkpoint(), options).graph;
+  passes::run_pipeline(graph);
+  auto plan = lower(graph, {}, {});
+  plan->creator = "test";
+  return plan;
+}
+
+// The floats that preprocessing gives, rounded to the tower's type.
 TEST(PictureTable, AnExportsTableIsThePreprocessing) {
-  const Checkpoint checkpoint = load_checkpoint(OCTET_SOURCE_DIR "/models/clip-cifar10-fp8");
-  const ClipPreprocess preprocess = ClipPreprocess::load(checkpoint.dir);
-  for (const Precision precision : {Precision::kFp8, Precision::kFp16, Precision::kBf16, Precision::kFp32}) {
-    ClipExportOptions options;
-    options.precision = precision;
-    options.uint8_input = true;
-    const auto plan = compile(build_clip_image(checkpoint, options).graph, {});
+  const ClipPreprocess preprocess = ClipPreprocess::load(checkpoint().dir);
+  for (const Precision precision : {Precision::kFp16, Precision::kBf16, Precision::kFp32}) {
+    const auto plan = exported(precision, true);
     const auto& op = std::get<plan::PatchEmbed>(plan->steps.at(0).op);
     const plan::Weight& table = plan->weights.at(op.table);
     for (size_t c = 0; c < 3; ++c) {
@@ -157,9 +174,37 @@ TEST(PictureTable, AnExportsTableIsThePreprocessing) {
       EXPECT_TRUE(std::ranges::equal(plan->weight_bytes[op.table].subspan(c * expected.size(), expected.size()), expected))
           << name_of(precision) << " channel " << c;
     }
-    options.uint8_input = false;
-    const auto floats = compile(build_clip_image(checkpoint, options).graph, {});
-    EXPECT_EQ(floats->steps.size(), plan->steps.size());
+  }
+}
+
+// The embeddings of `items` pictures.
+std::vector<std::byte> embeddings(std::shared_ptr<plan::Plan> plan, int64_t items, std::span<std::byte> pictures) {
+  const auto engine = runtime::Engine::make(std::move(plan), *cpu::make_backend());
+  const TensorInfo &in = engine->inputs().at(0), &out = engine->outputs().at(0);
+  std::vector<std::byte> result(static_cast<size_t>(items) * out.bytes_per_item);
+  const TensorView input{in.name, in.dtype, pictures.data(), pictures.size()}, output{out.name, out.dtype, result.data(), result.size()};
+  runtime::Session(engine).run(items, {&input, 1}, {&output, 1});
+  return result;
+}
+
+TEST(PictureTable, EmbeddingsAreThoseOfTheFloatExport) {
+  constexpr int kSide = 32, kItems = 3;
+  const ClipPreprocess preprocess = ClipPreprocess::load(checkpoint().dir);
+  std::mt19937 random(1);
+  std::vector<std::byte> bytes(kItems * kSide * kSide * 3);
+  std::vector<float> floats(bytes.size());
+  for (int item = 0; item < kItems; ++item) {
+    Image image{kSide, kSide, std::vector<uint8_t>(kSide * kSide * 3)};
+    for (uint8_t& byte : image.rgb) byte = static_cast<uint8_t>(random());
+    std::memcpy(bytes.data() + static_cast<size_t>(item) * image.rgb.size(), image.rgb.data(), image.rgb.size());
+    preprocess.run(image, floats.data() + static_cast<size_t>(item) * image.rgb.size());
+  }
+  for (const Precision precision : {Precision::kFp8, Precision::kFp16, Precision::kBf16, Precision::kFp32}) {
+    const auto plan = exported(precision, false);
+    const DType type = plan->buffers.at(plan->inputs.at(0).buffer).dtype;
+    std::vector<std::byte> encoded(floats.size() * size_of(type));
+    encode_many(type, floats.data(), static_cast<int64_t>(floats.size()), encoded.data());
+    EXPECT_EQ(embeddings(exported(precision, true), kItems, bytes), embeddings(plan, kItems, encoded)) << name_of(precision);
   }
 }
 

@@ -43,9 +43,8 @@ struct PatchRun {
         bias(normal_values(p.cols, 1, 3)),
         first(normal_values(p.cols, 1, 4)),
         position(normal_values(tokens * p.cols, 1, 5)) {
-    if (p.pixels == DType::u8) return draw_bytes();
-    pixels = Guarded(p.pixels, normal_values(pixels.count(), 1, 1));
-    values = pixels;
+    if (p.pixels == DType::u8) draw_bytes();
+    else pixels = values = Guarded(p.pixels, normal_values(pixels.count(), 1, 1));
   }
 
   Guarded operator()(const PatchEmbedKernel& kernel, int threads = 1) const {
