@@ -85,7 +85,7 @@ std::function<void(plan::Plan&)> change(const std::string& name, std::function<v
 }
 
 TEST(SelfCheck, RightKernelsPassAndEachProblemRunsOnce) {
-  for (plan::Plan plan : {plan::testing::text_plan(), plan::testing::image_plan()}) {
+  for (plan::Plan plan : {plan::testing::text_plan(), plan::testing::image_plan(), plan::testing::bytes_plan()}) {
     const size_t steps = plan.steps.size();
     EXPECT_EQ(self_check(plan, *cpu::make_backend(), 2), static_cast<int>(steps)) << "all steps differ";
     EXPECT_EQ(self_check(plan, *oracle::make_backend(), 1), static_cast<int>(steps));

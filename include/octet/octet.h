@@ -57,7 +57,8 @@ class OCTET_API Error : public std::exception {
 // e4m3 e5m2 e8m0 i8 u8 boolean 1; i64 f64 8. f16 and bf16 travel as their 16 bits (uint16_t, _Float16).
 enum class DType : uint8_t { f32 = 0, f16, bf16, e4m3, e5m2, e8m0, i8, u8, i32, i64, boolean, f64 };
 
-// An input or output of an engine. dims[0] is the batch axis and always -1; the others are positive: [-1, 3, 224, 224].
+// An input or output of an engine. dims[0] is the batch axis and always -1; the others are positive: [-1, 3, 224, 224]. A u8 picture
+// (octet export --input uint8) is [-1, 224, 224, 3]: RGB bytes, resized and cropped; the engine normalises them.
 struct TensorInfo {
   std::string name;
   DType dtype = DType::f32;

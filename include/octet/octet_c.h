@@ -42,7 +42,8 @@ typedef enum {
 typedef struct octet_engine octet_engine;
 typedef struct octet_session octet_session;
 
-/* An input or output of an engine; pointers live as long as the engine. dims[0] is the batch axis, -1. */
+/* An input or output of an engine; pointers live as long as the engine. dims[0] is the batch axis, -1. OCTET_U8 pictures are RGB bytes
+ * [-1, H, W, 3], resized and cropped but not normalised. */
 typedef struct {
   const char* name;
   octet_dtype dtype;

@@ -40,6 +40,7 @@ TEST(CpuAgainstOracle, TinyTowers) {
   for (uint32_t seed = 1; seed <= 5; ++seed) {
     check(plan::testing::text_plan(seed), 3, seed);
     check(plan::testing::image_plan(seed), 5, seed);
+    check(plan::testing::bytes_plan(seed), 5, seed);
   }
 }
 
@@ -56,7 +57,7 @@ TEST(CpuAgainstOracle, TransformerBlocksInEveryPrecision) {
 TEST(CpuBackend, PlansThatSurviveValidationRun) {
   const plan::testing::Scratch scratch;
   size_t ran = 0;
-  for (const plan::Plan& plan : {plan::testing::text_plan(), plan::testing::image_plan()}) {
+  for (const plan::Plan& plan : {plan::testing::text_plan(), plan::testing::image_plan(), plan::testing::bytes_plan()}) {
     const std::string file = plan::testing::file_of(plan, scratch);
     for (const auto id : {plan::SectionId::kBuffers, plan::SectionId::kSteps, plan::SectionId::kWeights}) {
       const plan::Section section = plan::testing::section_of(file, id);

@@ -12,7 +12,8 @@ inline std::vector<char> random_items(const TensorInfo& info, int64_t count, uin
   std::normal_distribution<double> normal(0, 1);
   HostTensor tensor(info.dtype, {count * static_cast<int64_t>(info.bytes_per_item / size_of(info.dtype))});
   for (int64_t i = 0; i < tensor.count(); ++i)
-    is_integer(info.dtype) ? tensor.set_int(i, static_cast<int64_t>(random() % 11)) : tensor.set(i, normal(random));
+    is_integer(info.dtype) ? tensor.set_int(i, static_cast<int64_t>(random() % (info.dtype == DType::u8 ? 256 : 11)))
+                           : tensor.set(i, normal(random));
   const auto* bytes = reinterpret_cast<const char*>(tensor.bytes().data());
   return {bytes, bytes + tensor.bytes().size()};
 }

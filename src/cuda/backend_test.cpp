@@ -55,7 +55,7 @@ class CudaBackendTest : public ::testing::Test {
 TEST_F(CudaBackendTest, NamesItsGpu) { EXPECT_THAT(backend->name(), ::testing::StartsWith("cuda:0 (")); }
 
 TEST_F(CudaBackendTest, RunsRepeatAndReplay) {
-  for (plan::Plan plan : {plan::testing::text_plan(), plan::testing::image_plan()}) {
+  for (plan::Plan plan : {plan::testing::text_plan(), plan::testing::image_plan(), plan::testing::bytes_plan()}) {
     const auto shared = std::make_shared<plan::Plan>(std::move(plan));
     const auto executable = backend->prepare(shared, {});
     const auto context = executable->new_context();

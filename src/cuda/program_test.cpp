@@ -130,9 +130,12 @@ TEST_F(ProgramTest, EmbedPoolAndPatchRows) {
   compile_rows(l2normalize_kernels(), {{f16, 768}, {f32, 17}});
   compile_rows(fake_quantize_kernels(), {{f16, f16}, {bf16, bf16}, {f32, f32}, {e4m3, f16}, {e4m3, f32}});
   const PatchEmbedProblem vit{f16, f16, 3, 224, 224, 14, 1024, true}, odd{f32, bf16, 3, 6, 4, 2, 17, false};
-  compile_rows(patch_im2col_kernels(), {vit, odd});
+  const PatchEmbedProblem bytes{u8, f16, 3, 224, 224, 14, 1024, true}, odd_bytes{u8, f32, 3, 6, 4, 2, 17, true, f32};
+  compile_rows(patch_im2col_kernels(), {vit, odd, bytes, odd_bytes});
   compile_rows(patch_finish_kernels(), {vit, odd});
   compile_rows(patch_embed_kernels(), {vit, odd});
+  compile_rows(patch_embed_kernels(), {bytes});
+  compile_rows(patch_embed_kernels(), {odd_bytes});
 }
 
 Program norm_program(const Gpu& gpu) {

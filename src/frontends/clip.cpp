@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "frontends/picture_input.h"
 #include "frontends/tower_builder.h"
 #include "ops/arithmetic.h"
 #include "ops/cast.h"
@@ -82,8 +83,9 @@ ClipGraph build_clip_image(const Checkpoint& checkpoint, const ClipExportOptions
   b.notes = checkpoint.notes;
   Graph& g = b.graph;
   const std::string name = "vision_model.embeddings";
-  const ValueId pixels =
-      g.add_input(options.blog_names ? "image_input" : "pixel_values", {b.dtype(), {Dim(1, "batch"), config.channels, size, size}});
+  const std::string input = options.blog_names ? "image_input" : "pixel_values";
+  const ValueId pixels = options.uint8_input ? uint8_picture(b, ClipPreprocess::load(checkpoint.dir), input, config)
+                                             : g.add_input(input, {b.dtype(), {Dim(1, "batch"), config.channels, size, size}});
   const ValueId kernel = b.parameter(name + ".patch_embedding.weight", {width, config.channels, config.patch, config.patch});
   Conv conv;
   conv.kernel_shape = conv.strides = {config.patch, config.patch};

@@ -1,6 +1,6 @@
 // A CLIP checkpoint becomes two ONNX-level graphs, in FP8 (native Q/DQ) or a plain float type, that TensorRT, onnxruntime and
-// octet read without a fix-up. Shapes: input_ids i64 [batch, T]; pixel_values [batch, 3, H, W]; the outputs are the projections
-// [batch, P], not normalised unless asked. Next: frontends/tower_builder.h, then passes/pipeline.h.
+// octet read without a fix-up. Shapes: input_ids i64 [batch, T]; pixel_values [batch, 3, H, W] (u8: [batch, H, W, 3]); the outputs are the
+// projections [batch, P], not normalised unless asked. Next: frontends/tower_builder.h, then passes/pipeline.h.
 #pragma once
 #include <string>
 
@@ -22,6 +22,7 @@ struct ClipExportOptions {
   bool modelopt_rounding = false;  // weight codes as ModelOpt's ONNX has them: the quotient is rounded to f16 before it becomes e4m3
   bool blog_names = false;         // inputs text_input / image_input
   bool normalize = false;          // adds L2 normalisation
+  bool uint8_input = false;        // pixel_values are the bytes of a picture, normalised in the graph: picture_input.h
   DType ids = DType::i64;          // or i32
 };
 

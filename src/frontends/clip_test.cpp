@@ -8,7 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "frontends/picture_input.h"
 #include "numeric/convert.h"
+#include "ops/conv.h"
 #include "ops/matmul.h"
 #include "ops/quantize.h"
 
@@ -50,6 +52,39 @@ TEST(Clip, InputsAndOutputsAreNamedTypedAndDynamic) {
   EXPECT_EQ(to_string(*text.value(text.inputs[0]).type), "i32[batch,77]");
   EXPECT_EQ(to_string(*text.value(text.outputs.at(0)).type), "bf16[batch,256]");
   EXPECT_EQ(count<QuantizeLinear>(text), 0);
+}
+
+TEST(Clip, Uint8PicturesAreNormalisedInTheGraph) {
+  ClipExportOptions options;
+  options.uint8_input = true;
+  for (const Precision precision : {Precision::kFp8, Precision::kBf16, Precision::kFp32}) {
+    options.precision = precision;
+    const Graph graph = build_clip_image(checkpoint(), options).graph;
+    EXPECT_EQ(to_string(*graph.value(graph.inputs.at(0)).type), "u8[batch,32,32,3]");
+    std::string ops;
+    for (NodeId id = 0; !graph.node(id).as<Conv>(); ++id) ops += std::string(graph.node(id).op.name()) + " ";
+    EXPECT_EQ(ops, precision == Precision::kFp32 ? "Cast Div Sub Div Transpose " : "Cast Div Sub Div Cast Transpose ");
+  }
+  EXPECT_EQ(to_string(*build_clip_text(checkpoint(), options).graph.value(0).type), "i64[batch,77]") << "texts stay ids";
+}
+
+TEST(Clip, Uint8PicturesOfAnotherSizeOrScaleAreRefused) {
+  const auto refusal = [](auto&& change) {
+    ClipPreprocess preprocess = ClipPreprocess::load(checkpoint().dir);
+    change(preprocess);
+    TowerBuilder b(checkpoint(), {}, "test");
+    try {
+      uint8_picture(b, preprocess, "pixel_values", read_clip_config(checkpoint().config));
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return std::string("accepted");
+  };
+  EXPECT_EQ(refusal([](auto&) {}), "accepted");
+  EXPECT_EQ(refusal([](auto& p) { p.scale = 1; }), "accepted");
+  EXPECT_EQ(refusal([](auto& p) { p.scale = 1.0 / 256; }), "accepted");
+  EXPECT_THAT(refusal([](auto& p) { p.scale = 0.123456789; }), testing::HasSubstr("rescale_factor 0.123456789"));
+  EXPECT_THAT(refusal([](auto& p) { p.height = 31; }), testing::HasSubstr("makes pictures of 3 x 31 x 32, the tower takes 3 x 32 x 32"));
 }
 
 TEST(Clip, ScalesMatchTheTensorThatIsQuantized) {

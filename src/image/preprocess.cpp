@@ -33,7 +33,8 @@ void look_up(const Image& pixels, const std::array<std::array<T, 256>, 3>& table
 
 }  // namespace
 
-void ClipPreprocess::set_values(double scale, const std::array<double, 3>& mean, const std::array<double, 3>& std) {
+void ClipPreprocess::set_values(double to_unit, const std::array<double, 3>& means, const std::array<double, 3>& deviations) {
+  scale = to_unit, mean = means, std = deviations;
   for (size_t c = 0; c < 3; ++c) {
     for (size_t pixel = 0; pixel < 256; ++pixel) {
       const auto scaled = static_cast<float>(static_cast<double>(pixel) * scale);

@@ -21,13 +21,17 @@ struct ClipPreprocess {
   std::array<std::array<float, 256>, 3> values{};     // [channel][pixel]: the result for a pixel
   std::array<std::array<uint16_t, 256>, 3> halves{};  // the same in f16, rounded to nearest even
 
+  // What the tables were made of: value = (pixel * scale - mean) / std.
+  double scale = 1;
+  std::array<double, 3> mean{}, std{1, 1, 1};
+
   // From preprocessor_config.json, or "image_processor" of processor_config.json. Throws Error: kIo without either, kInvalid
   // for a malformed one, kUnsupported where the result would have no fixed size or the filter is another.
   static ClipPreprocess load(const std::filesystem::path& directory);
   static ClipPreprocess parse(std::string_view json);  // the text of a preprocessor_config.json
 
   // value = (f32(pixel * scale) - mean) / std, in f32, for the tables. Without normalisation: mean 0, std 1.
-  void set_values(double scale, const std::array<double, 3>& mean, const std::array<double, 3>& std);
+  void set_values(double to_unit, const std::array<double, 3>& means, const std::array<double, 3>& deviations);
 
   Image pixels(const Image& image) const;                     // resized and cropped: width x height
   void run(const Image& image, float* out_chw) const;         // [3, height, width]

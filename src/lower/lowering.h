@@ -123,6 +123,14 @@ class Lowering {
 // What lies between is appended to `nodes`.
 ValueId key_mask(const Lowering& l, ValueId bias, int64_t tokens, std::vector<NodeId>& nodes);
 
+// The u8 input [batch, H, W, C] that `value`, [batch, C, H, W], is made of byte by byte, and what each byte becomes there.
+struct PictureTable {
+  plan::Id pixels = plan::kNoId;  // its buffer
+  HostTensor values;              // [C, 256] of the value's type
+  std::vector<NodeId> nodes;      // between the two
+};
+std::optional<PictureTable> picture_table(const Lowering& l, ValueId value, std::string& why);
+
 // Matchers: true if they emitted a step for the anchor; otherwise the reason is recorded with refuse().
 bool match_embed(Lowering& l, NodeId anchor);        // Gather of a constant table
 bool match_patch_embed(Lowering& l, NodeId anchor);  // Conv

@@ -175,7 +175,12 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
   if (!w || !is_patch_conv(*conv, *w))
     return l.refuse(anchor, "not a patch embedding: the kernel must equal its stride, without padding"), false;
   const Node* before = l.graph.producer_of(node.inputs[0]);
-  if (before && !before->as<DequantizeLinear>()) return l.refuse(anchor, "its pixels are computed, not a graph input"), false;
+  std::optional<PictureTable> table;
+  if (before && !before->as<DequantizeLinear>()) {
+    std::string why;
+    table = picture_table(l, node.inputs[0], why);
+    if (!table) return l.refuse(anchor, why), false;
+  }
   if (quantized && quantized->scale->count() != 1) return l.refuse(anchor, "the FP8 kernel has one scale a channel"), false;
   PatchChain chain;
   if (const std::string no = follow_patches(l, node.outputs[0], chain); !no.empty()) return l.refuse(anchor, no), false;
@@ -187,7 +192,13 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
   if (!rows || (chain.class_token && chain.class_token->count() != width))
     return l.refuse(anchor, "class token or positions do not fit"), false;
   plan::PatchEmbed op;
-  op.pixels = l.require_float(node.inputs[0], node.name, "the pixels are quantized; no patch kernel reads codes").buffer;
+  if (table) {
+    op.pixels = table->pixels;
+    op.table = l.add_weight(l.graph.value(node.inputs[0]).name, table->values);
+    chain.nodes.insert(chain.nodes.end(), table->nodes.begin(), table->nodes.end());
+  } else {
+    op.pixels = l.require_float(node.inputs[0], node.name, "the pixels are quantized; no patch kernel reads codes").buffer;
+  }
   op.channels = static_cast<uint32_t>(in[0]);
   op.height = static_cast<uint32_t>(in[1]);
   op.width = static_cast<uint32_t>(in[2]);

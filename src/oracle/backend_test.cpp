@@ -31,7 +31,7 @@ std::vector<std::vector<std::byte>> run(const plan::Plan& plan, const Memory& me
 }
 
 TEST(OracleBackend, RunsWholePlansTheSameInAnyBatchAndOnAnyThreads) {
-  for (const plan::Plan& plan : {plan::testing::text_plan(), plan::testing::image_plan()}) {
+  for (const plan::Plan& plan : {plan::testing::text_plan(), plan::testing::image_plan(), plan::testing::bytes_plan()}) {
     const Memory memory(plan, 5, 21);
     const auto all = run(plan, memory, 0, 5, 1);
     EXPECT_EQ(run(plan, memory, 0, 5, 3), all);

@@ -143,7 +143,7 @@ TEST(Judge, CosineAndSqnrByTheirFormulas) {
 }
 
 TEST(TeacherForce, FindsNothingWrongInTheOracleItself) {
-  for (const plan::Plan& plan : {plan::testing::text_plan(), plan::testing::image_plan()}) {
+  for (const plan::Plan& plan : {plan::testing::text_plan(), plan::testing::image_plan(), plan::testing::bytes_plan()}) {
     const auto executable = make_backend()->prepare(std::make_shared<plan::Plan>(plan), {.threads = 2});
     const auto context = executable->new_context();
     context->reserve(3);

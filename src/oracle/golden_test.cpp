@@ -30,7 +30,7 @@ TEST_P(GoldenPlan, LoadsAndGivesTheSavedBytes) {
   EXPECT_EQ(memory[0], expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Version1, GoldenPlan, ::testing::Values("plan_v1/text", "plan_v1/image"));
+INSTANTIATE_TEST_SUITE_P(Version2, GoldenPlan, ::testing::Values("plan_v2/text", "plan_v2/image", "plan_v2/bytes"));
 
 }  // namespace
 }  // namespace octet::oracle

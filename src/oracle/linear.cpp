@@ -104,7 +104,8 @@ class PatchEmbedRows : public StepRows {
         w_(in.plan.weights.at(op.weight).dtype, in.plan.weight_bytes.at(op.weight).data(), cols_, k_),
         bias_(weight_values(in.plan, op.bias, static_cast<size_t>(cols_), 0)),
         class_token_(weight_values(in.plan, op.class_token, static_cast<size_t>(cols_), 0)),
-        position_(weight_values(in.plan, op.position, static_cast<size_t>(tokens_ * cols_), 0)) {}
+        position_(weight_values(in.plan, op.position, static_cast<size_t>(tokens_ * cols_), 0)),
+        table_(weight_values(in.plan, op.table, static_cast<size_t>(op.channels * plan::kPixelValues), 0)) {}
 
   void compute(std::span<const int64_t> rows, double* values, double* bounds) const override {
     Block a(static_cast<int64_t>(rows.size()), k_);  // the class token's row stays zero
@@ -130,10 +131,21 @@ class PatchEmbedRows : public StepRows {
   // patch[c, y, x] of one item, in the order of the weight's k.
   void gather(int64_t item, int64_t patch, double* to) const {
     const int64_t p = op_.patch, across = op_.width / op_.patch, top = patch / across * p, left = patch % across * p;
+    if (op_.table != plan::kNoId) return look_up((item * op_.height + top) * op_.width + left, to);
     for (int64_t c = 0; c < op_.channels; ++c)
       for (int64_t y = 0; y < p; ++y)
         decode(in_.type(op_.pixels), in_.buffers[op_.pixels], ((item * op_.channels + c) * op_.height + top + y) * op_.width + left, p,
                to + (c * p + y) * p);
+  }
+  // The same of bytes [H, W, C]; `first` is the patch's first pixel.
+  void look_up(int64_t first, double* to) const {
+    const std::byte* bytes = in_.buffers[op_.pixels];
+    const int64_t p = op_.patch, channels = op_.channels;
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t i = 0; i < p * p; ++i) {
+        const auto byte = std::to_integer<int64_t>(bytes[(first + i / p * op_.width + i % p) * channels + c]);
+        to[c * p * p + i] = table_[static_cast<size_t>(c * plan::kPixelValues + byte)];
+      }
   }
 
   StepInput in_;
@@ -142,7 +154,7 @@ class PatchEmbedRows : public StepRows {
   bool class_;
   int64_t tokens_;
   Panels w_;
-  std::vector<double> bias_, class_token_, position_;
+  std::vector<double> bias_, class_token_, position_, table_;
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ struct Memory {
       const plan::Buffer& buffer = plan.buffers[id];
       HostTensor tensor(buffer.dtype, {batch, element_count(buffer.dims)});
       for (int64_t i = 0; i < tensor.count(); ++i)
-        is_integer(buffer.dtype) ? tensor.set_int(i, static_cast<int64_t>(random() % 11))
+        is_integer(buffer.dtype) ? tensor.set_int(i, static_cast<int64_t>(random() % (buffer.dtype == DType::u8 ? 256 : 11)))
                                  : tensor.set(i, normal(random) * (buffer.dtype == DType::e4m3 ? 60 : 1));
       data[id].assign(tensor.bytes().begin(), tensor.bytes().end());
       pointers.push_back(data[id].data());
@@ -68,6 +68,12 @@ struct Naive {
     return weight(op.token, id(op.ids, row) * cols + c) + weight(op.position, row % tokens * cols + c) +
            (op.types == plan::kNoId ? 0 : weight(op.type, id(op.types, row) * cols + c));
   }
+  double pixel(const plan::PatchEmbed& op, int64_t item, int64_t channel, int64_t y, int64_t x) const {
+    if (op.table == plan::kNoId) return at(op.pixels, ((item * op.channels + channel) * op.height + y) * op.width + x);
+    const std::byte* bytes = memory.pointers[op.pixels];
+    return weight(op.table,
+                  channel * 256 + std::to_integer<int64_t>(bytes[((item * op.height + y) * op.width + x) * op.channels + channel]));
+  }
   double operator()(const plan::PatchEmbed& op, int64_t row, int64_t c) const {
     const int64_t tokens = plan.buffers[op.out].dims[0], cols = plan.buffers[op.out].dims[1], p = op.patch;
     const int64_t item = row / tokens, token = row % tokens, patch = token - (op.class_token != plan::kNoId);
@@ -78,8 +84,7 @@ struct Naive {
       for (int64_t y = 0; y < p; ++y)
         for (int64_t x = 0; x < p; ++x) {
           const int64_t py = patch / (op.width / p) * p + y, px = patch % (op.width / p) * p + x;
-          sum += static_cast<long double>(weight(op.weight, ((c * op.channels + ch) * p + y) * p + x)) *
-                 at(op.pixels, ((item * op.channels + ch) * op.height + py) * op.width + px);
+          sum += static_cast<long double>(weight(op.weight, ((c * op.channels + ch) * p + y) * p + x)) * pixel(op, item, ch, py, px);
         }
     return static_cast<double>(sum) * op.scale + weight(op.bias, c) + position;
   }

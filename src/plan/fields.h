@@ -27,6 +27,7 @@ inline void fields(Is<PatchEmbed> auto& self, auto&& visit) {
   visit("pixels", self.pixels), visit("out", self.out), visit("weight", self.weight), visit("bias", self.bias);
   visit("class_token", self.class_token), visit("position", self.position), visit("channels", self.channels);
   visit("height", self.height), visit("width", self.width), visit("patch", self.patch), visit("scale", self.scale);
+  visit("table", self.table);
 }
 inline void fields(Is<Norm> auto& self, auto&& visit) {
   visit("in", self.in), visit("out", self.out), visit("gamma", self.gamma), visit("beta", self.beta), visit("rows", self.rows);

@@ -10,7 +10,7 @@ namespace {
 // Members of type uint32_t that are ids, by name: C++ does not tell them from counts.
 bool is_id(std::string_view field) {
   for (const char* id : {"buffer", "ids", "out", "token", "position", "pixels", "weight", "bias", "class_token", "in", "gamma", "beta", "a",
-                         "residual", "channel_scale", "mask", "types", "type"})
+                         "residual", "channel_scale", "mask", "types", "type", "table"})
     if (field == id) return true;
   return false;
 }

@@ -10,7 +10,7 @@
 
 namespace octet::plan {
 
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 
 // Byte-reproducible: the same Plan gives the same bytes. Atomic: a killed writer leaves the old file. Returns the size.
 uint64_t write(const Plan& plan, const std::filesystem::path& path);

@@ -30,7 +30,7 @@ std::string image_of(const Plan& plan) {
 
 TEST(PlanIo, RoundTrip) {
   const Scratch scratch;
-  for (const Plan& plan : {text_plan(), image_plan(), unfused_plan(), fake_quantized_plan()}) {
+  for (const Plan& plan : {text_plan(), image_plan(), unfused_plan(), fake_quantized_plan(), bytes_plan()}) {
     const uint64_t size = write(plan, scratch / "a.plan");
     EXPECT_EQ(size, std::filesystem::file_size(scratch / "a.plan"));
     const Plan back = read(scratch / "a.plan");
@@ -126,7 +126,7 @@ TEST(PlanIo, HeaderReasons) {
     rehash(changed);
     return refusal(changed, scratch);
   };
-  EXPECT_THAT(reason(8, 2), HasSubstr("format version 2, made by `octet test`; this octet reads version 1"));
+  EXPECT_THAT(reason(8, 1), HasSubstr("format version 1, made by `octet test`; this octet reads version 2"));
   EXPECT_THAT(reason(12, 7), HasSubstr("7 sections instead of 6"));
   EXPECT_THAT(reason(44, 1), HasSubstr("creator: bytes follow its end"));
   EXPECT_THAT(reason(24, 0x0b0b0b0b), HasSubstr("is not plain text"));

@@ -47,12 +47,15 @@ struct Embed {
 };
 // Non-overlapping patches as a GEMM: y[b,s,:] = round(sum_k w[:,k] * patch(b,s-c)[k] * scale + bias + position[s,:]),
 // c = 1 when class_token is given: row 0 is class_token + position[0]. k runs over [C, P, P].
+// A picture of bytes lies as [H, W, C], as decoders write it; byte b of channel c stands for table[c, b].
 struct PatchEmbed {
-  Id pixels = kNoId, out = kNoId;                                          // f16, bf16 or f32 [C, H, W] -> [S, D], S = c + (H/P)*(W/P)
+  Id pixels = kNoId, out = kNoId;  // f16, bf16 or f32 [C, H, W], or u8 [H, W, C] -> [S, D], S = c + (H/P)*(W/P)
   Id weight = kNoId, bias = kNoId, class_token = kNoId, position = kNoId;  // [D, C*P*P] f16/f32/e4m3; [D]; [D]; [S, D]
   uint32_t channels = 0, height = 0, width = 0, patch = 0;
-  float scale = 1;  // dequantization scale of an e4m3 weight, else 1
+  float scale = 1;   // dequantization scale of an e4m3 weight, else 1
+  Id table = kNoId;  // weight [C, 256], f16, bf16 or f32, of u8 pixels; else kNoId
 };
+inline constexpr int64_t kPixelValues = 256;
 // y[r,:] = quantize((x[r,:] - mean) / sqrt(var + epsilon) * gamma + beta), statistics and arithmetic in f32.
 // Each of the rows r of [rows, cols]; out e4m3 with out_scale, or a float dtype with out_scale == 1.
 struct Norm {

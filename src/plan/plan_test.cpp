@@ -29,6 +29,15 @@ TEST(Plan, KindsAndProblemStrings) {
                           "gemm:e4m3xe4m3->f16:56x16x40+bias+residual", "pool:8x7x16", "norm:f16->f16:8x16"));
 }
 
+TEST(Plan, AUint8PictureHasATable) {
+  const Plan plan = testing::bytes_plan();
+  EXPECT_EQ(problem_of(plan, plan.steps[0], 8), "patch_embed:u8:8x3x6x4/2->16");
+  EXPECT_THAT(print(plan), HasSubstr("input pixel_values: u8[6,4,3]"));
+  const Id table = std::get<PatchEmbed>(plan.steps[0].op).table;
+  EXPECT_EQ(weights_of(plan.steps[0].op).back(), table);
+  EXPECT_EQ(plan.weights[table].dims, (std::vector<int64_t>{3, 256}));
+}
+
 TEST(Plan, UnfusedAttentionIsThreeSteps) {
   const Plan plan = testing::unfused_plan();
   std::vector<std::string> problems;

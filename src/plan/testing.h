@@ -186,4 +186,17 @@ inline Plan image_plan(uint32_t seed = 2) {
   return b.plan;
 }
 
+// image_plan() of a picture of bytes [6, 4, 3].
+inline Plan bytes_plan(uint32_t seed = 2) {
+  Plan plan = image_plan(seed);
+  plan.name = "bytes";
+  plan.buffers[0].dtype = DType::u8, plan.buffers[0].dims = {6, 4, 3};
+  Builder b(seed);
+  b.weight("table", DType::f16, {3, kPixelValues});
+  plan.weights.push_back(b.plan.weights[0]);
+  plan.weight_bytes.push_back(b.plan.weight_bytes[0]), plan.storage.push_back(b.plan.storage[0]);
+  std::get<PatchEmbed>(plan.steps[0].op).table = static_cast<Id>(plan.weights.size() - 1);
+  return plan;
+}
+
 }  // namespace octet::plan::testing

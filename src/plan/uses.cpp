@@ -26,7 +26,7 @@ struct Reads {
 
 struct Weights {
   std::vector<Id> operator()(const Embed& op) const { return present({op.token, op.position, op.type}); }
-  std::vector<Id> operator()(const PatchEmbed& op) const { return present({op.weight, op.bias, op.class_token, op.position}); }
+  std::vector<Id> operator()(const PatchEmbed& op) const { return present({op.weight, op.bias, op.class_token, op.position, op.table}); }
   std::vector<Id> operator()(const Norm& op) const { return present({op.gamma, op.beta}); }
   std::vector<Id> operator()(const Gemm& op) const { return present({op.weight, op.bias, op.channel_scale}); }
   std::vector<Id> operator()(const Attention&) const { return {}; }

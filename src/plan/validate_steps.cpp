@@ -84,9 +84,7 @@ struct Check {
     require(op.height % op.patch == 0 && op.width % op.patch == 0, "patches of {} do not tile {}x{}", op.patch, op.height, op.width);
     const int64_t tokens = int64_t{op.height / op.patch} * (op.width / op.patch) + (op.class_token != kNoId);
     const int64_t k = int64_t{op.channels} * op.patch * op.patch, cols = last_dim(op.out, "out");
-    const Buffer& pixels = buffer(op.pixels, "pixels", kFloats, int64_t{op.channels} * op.height, op.width);
-    require(pixels.dims.size() == 3 && pixels.dims[0] == op.channels && pixels.dims[1] == op.height, "pixels are not [{}, {}, {}]",
-            op.channels, op.height, op.width);
+    check_pixels(op);
     buffer(op.out, "out", kFloats, tokens, cols);
     int64_t count = 0;
     require(!__builtin_mul_overflow(k, cols, &count), "a weight of {} x {}", cols, k);
@@ -96,6 +94,16 @@ struct Check {
     weight(op.position, "position", kFloats, tokens, tokens * cols, true);
     check_scale(op.scale, "scale");
     require(plan.weights[op.weight].dtype == DType::e4m3 || op.scale == 1, "scale is {}, but only e4m3 weights are scaled", op.scale);
+  }
+  void check_pixels(const PatchEmbed& op) const {
+    const auto is = [&](const Buffer& pixels, uint32_t first, uint32_t second, uint32_t third) {
+      require(pixels.dims.size() == 3 && pixels.dims[0] == first && pixels.dims[1] == second, "pixels are not [{}, {}, {}]", first, second,
+              third);
+    };
+    if (op.table == kNoId)
+      return is(buffer(op.pixels, "pixels", kFloats, int64_t{op.channels} * op.height, op.width), op.channels, op.height, op.width);
+    is(buffer(op.pixels, "pixels", bit(DType::u8), int64_t{op.height} * op.width, op.channels), op.height, op.width, op.channels);
+    weight(op.table, "table", kFloats, op.channels, op.channels * kPixelValues);
   }
   int64_t plan_dim(Id id) const { return id < plan.weights.size() ? plan.weights[id].dims[0] : 0; }  // [D] and [1, D] both do
   void operator()(const Norm& op) const {

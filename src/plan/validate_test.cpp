@@ -188,6 +188,23 @@ TEST(Validate, UnfusedAttentionNamesItsBreach) {
   EXPECT_THAT(breach([](Plan& p) { op<Values>(p, 5).head_dim = 0; }), HasSubstr("heads of 0"));
 }
 
+TEST(Validate, AUint8PictureNamesItsBreach) {
+  EXPECT_EQ(reason(bytes_plan()), "");
+  const auto breach = [](auto&& change) {
+    Plan plan = bytes_plan();
+    change(plan);
+    return reason(plan);
+  };
+  EXPECT_THAT(breach([](Plan& p) { op<PatchEmbed>(p, 0).table = kNoId; }), HasSubstr("is u8, which this step does not take"));
+  EXPECT_THAT(breach([](Plan& p) { op<PatchEmbed>(p, 0).table = 1000; }), HasSubstr("table is weight 1000"));
+  EXPECT_THAT(breach([](Plan& p) { op<PatchEmbed>(p, 0).table = 0; }), HasSubstr("table `w_patch` has dims"));
+  EXPECT_THAT(breach([](Plan& p) { p.weights[op<PatchEmbed>(p, 0).table].dtype = DType::e5m2; }), HasSubstr("e5m2"));
+  EXPECT_THAT(breach([](Plan& p) { p.buffers[0].dtype = DType::i8; }), HasSubstr("is i8, which this step does not take"));
+  EXPECT_THAT(breach([](Plan& p) { p.buffers[0].dims = {3, 6, 4}; }), HasSubstr("the step works on 24 rows of 3"));
+  EXPECT_THAT(breach([](Plan& p) { p.buffers[0].dims = {4, 6, 3}; }), HasSubstr("pixels are not [6, 4, 3]"));
+  EXPECT_THAT(breach([](Plan& p) { p.buffers[0].dims = {24, 3}; }), HasSubstr("pixels are not [6, 4, 3]"));
+}
+
 TEST(Validate, NamesTheStep) {
   Plan plan = text_plan();
   op<Norm>(plan, 1).epsilon = NAN;
@@ -251,7 +268,7 @@ TEST(Validate, OverlapAgreesWithBruteForce) {
 TEST(Validate, FourByteSweepsAreRefusedOrHarmless) {
   const Scratch scratch;
   size_t refused = 0, read_back = 0;
-  for (const Plan& plan : {text_plan(), image_plan(), unfused_plan(), fake_quantized_plan()}) {
+  for (const Plan& plan : {text_plan(), image_plan(), unfused_plan(), fake_quantized_plan(), bytes_plan()}) {
     const std::string file = file_of(plan, scratch);
     for (const SectionId id : {SectionId::kMeta, SectionId::kBuffers, SectionId::kWeights, SectionId::kSteps, SectionId::kSource}) {
       const Section section = section_of(file, id);

@@ -59,6 +59,9 @@ Work work_of(const plan::Plan& plan, const plan::Operation& op, int64_t batch) {
   const Nature nature = std::visit(NatureOf{plan}, op);
   Work work{nature.category, std::string(name_of(plan.buffers.at(nature.typed).dtype)), nature.flops * static_cast<double>(batch)};
   work.products = nature.products;
+  // Bytes are multiplied as what they stand for.
+  const auto* patches = std::get_if<plan::PatchEmbed>(&op);
+  if (patches && patches->table != plan::kNoId) work.precision = name_of(plan.weights.at(patches->table).dtype);
   const auto items = static_cast<uint64_t>(batch);
   const std::vector<plan::Id> reads = plan::reads_of(op);
   for (const plan::Id id : std::set<plan::Id>(reads.begin(), reads.end())) work.bytes += plan::bytes_per_item(plan.buffers[id]) * items;

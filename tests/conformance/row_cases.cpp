@@ -9,12 +9,15 @@ namespace {
 constexpr DType kFloats[] = {DType::f16, DType::bf16, DType::f32};
 constexpr int64_t kBatches[] = {1, 3, 5};
 
-void add_patches(Group& group, DType pixels, DType weight, DType out, std::array<int64_t, 4> picture, int64_t cols, bool class_token) {
+// `table`: pixels are bytes, which stand for values of the type `pixels`.
+void add_patches(Group& group, DType pixels, DType weight, DType out, std::array<int64_t, 4> picture, int64_t cols, bool class_token,
+                 bool table = false) {
   const auto [channels, height, width, patch] = picture;
   const int64_t tokens = height / patch * (width / patch) + class_token, k = channels * patch * patch;
   const bool codes = weight == DType::e4m3;
   plan::PatchEmbed op;
-  op.pixels = group.buffer(pixels, {channels, height, width});
+  if (table) op.pixels = group.buffer(DType::u8, {height, width, channels}, {0, 0, 256}), op.table = group.weight(pixels, {channels, 256});
+  else op.pixels = group.buffer(pixels, {channels, height, width});
   op.out = group.buffer(out, {tokens, cols});
   op.weight = group.weight(weight, {cols, k}, {0, codes ? 60 : 0.05, 0});
   op.scale = codes ? 1.0f / 1200 : 1;
@@ -82,7 +85,15 @@ void add_patch_embed(Group& group) {
     add_patches(group, pixels, pixels, DType::bf16, {3, 32, 32, 32}, 64, true);
     add_patches(group, pixels, pixels, DType::f32, {3, 48, 32, 16}, 128, false);
   }
+  for (const DType values : kFloats)
+    for (const DType weight : {values, DType::e4m3, DType::f32}) {
+      add_patches(group, values, weight, values, {3, 28, 42, 14}, 96, true, true);
+      add_patches(group, values, weight, DType::f16, {3, 6, 4, 2}, 17, false, true);
+      add_patches(group, values, weight, values, {1, 21, 35, 7}, 65, true, true);
+    }
   add_patches(group, DType::f16, DType::f16, DType::f16, {3, 224, 224, 14}, 64, true);
+  add_patches(group, DType::f16, DType::f16, DType::f16, {3, 224, 224, 14}, 64, true, true);
+  add_patches(group, DType::f16, DType::e4m3, DType::f16, {3, 224, 224, 32}, 72, true, true);
   add_patches(group, DType::f16, DType::e4m3, DType::f16, {3, 224, 224, 32}, 72, true);
 }
 

@@ -37,6 +37,10 @@ EXPORTS = {
     "fp8-normalize": ["--normalize"],
     "fp8-int32": ["--ids", "int32"],
     "fp8-modelopt": ["--scales", "modelopt"],
+    "fp8-uint8": ["--input", "uint8"],
+    "fp16-uint8": ["--input", "uint8", "--precision", "fp16"],
+    "fp32-uint8": ["--input", "uint8", "--precision", "fp32"],
+    "bf16-uint8": ["--input", "uint8", "--precision", "bf16", "--opset", "22"],
 }
 # Mean cosine that octet and onnxruntime owe each other on one file (contract, Numerics).
 BOUND = {"fp8": 0.998, "fp16": 0.9999, "fp32": 0.9999}
@@ -117,8 +121,13 @@ class Run:
     def ids(self, count=None):
         return reference()["input_ids"][:count]
 
-    def inputs(self, tower, count=None):
-        return np.ascontiguousarray(self.pixels(count) if tower == "image" else self.ids(count))
+    def bytes(self, count=None):
+        """The pictures of pixels() before they were normalised: u8 [n, H, W, 3]."""
+        return np.load(self.work / "bytes.npy", mmap_mode="r")[:count]
+
+    def inputs(self, tower, count=None, export=""):
+        pictures = self.bytes if "uint8" in export else self.pixels
+        return np.ascontiguousarray(pictures(count) if tower == "image" else self.ids(count))
 
     def finish(self):
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -150,17 +159,18 @@ def filtered(command, requests):
     return subprocess.run(list(map(str, command)), input=given, stdout=subprocess.PIPE, check=True).stdout
 
 
-def preprocessed(tool, tar, processor):
-    """The pictures of a webdataset tar as octet preprocesses them, f32 [n, 3, H, W], and their labels."""
+def preprocessed(tool, tar, processor, normalised=True):
+    """The pictures of a webdataset tar as octet preprocesses them, f32 [n, 3, H, W] or, before that, u8 [n, H, W, 3]; and their labels."""
     with tarfile.open(tar) as opened:
         parts = {m.name: opened.extractfile(m).read() for m in opened if m.isfile()}
     keys = sorted(name[:-4] for name in parts if name.endswith(".jpg"))
-    answer = filtered([tool, "clip", processor], [parts[k + ".jpg"] for k in keys])
+    answer = filtered([tool, "clip" if normalised else "crop", processor], [parts[k + ".jpg"] for k in keys])
     width, height = struct.unpack_from("<II", answer)
-    item = 8 + 3 * width * height * 4
+    item = 8 + 3 * width * height * (4 if normalised else 1)
     assert len(answer) == item * len(keys), "a picture was refused"
     rows = np.frombuffer(answer, np.uint8).reshape(len(keys), item)[:, 8:]
-    return rows.copy().view(np.float32).reshape(-1, 3, height, width), np.array([int(parts[k + ".cls"]) for k in keys])
+    pictures = rows.copy().view(np.float32).reshape(-1, 3, height, width) if normalised else rows.reshape(-1, height, width, 3)
+    return pictures, np.array([int(parts[k + ".cls"]) for k in keys])
 
 
 def tokenized(tool, path, processor, tokens=77):
@@ -185,7 +195,7 @@ def session(path, threads=1):
 def ort_run(path, array, batch=32):
     """onnxruntime's one output for the one input, cast to the type the file declares, as float32."""
     s = session(path)
-    kinds = {"tensor(float16)": np.float16, "tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
+    kinds = {"tensor(float16)": np.float16, "tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8}
     (given,) = s.get_inputs()
     array = np.asarray(array).astype(kinds[given.type])
     parts = [s.run(None, {given.name: array[i:i + batch]})[0] for i in range(0, len(array), batch)]

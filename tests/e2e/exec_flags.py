@@ -112,7 +112,7 @@ def names_and_shapes(run):
 def apart(run):
     image, text = run.plan("fp8", "image"), run.plan("fp8", "text")
     out = run.octet("exec", f"--loadEngine={image}", "--getPlanVersionOnly").stdout
-    run.check(re.search(r"created with octet \d+\.\d+\.\d+, format version 1", out), "--getPlanVersionOnly")
+    run.check(re.search(r"created with octet \d+\.\d+\.\d+, format version 2", out), "--getPlanVersionOnly")
     out = run.octet("exec", f"--loadEngine={text}", "--timeDeserialize").stdout
     run.check(re.search(r"Total deserialization time = [\d.]+ milliseconds in \d+ iterations", out), "--timeDeserialize")
     onnx = f"--onnx={run.onnx('fp8', 'text')}"

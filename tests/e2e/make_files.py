@@ -10,6 +10,7 @@ with running(__doc__) as run:
     array, labels = preprocessed(run.tools / "preprocess", DATA / "eval.tar", MODEL)
     run.equal("labels of eval.tar are those of the reference", labels, reference()["labels"])
     np.save(run.work / "pixels.npy", array.astype(np.float16))
+    np.save(run.work / "bytes.npy", preprocessed(run.tools / "preprocess", DATA / "eval.tar", MODEL, normalised=False)[0])
     for name, flags in EXPORTS.items():
         shutil.rmtree(run.work / name, ignore_errors=True)
         run.octet("export", MODEL, "--quiet", "-o", run.work / name, *flags)

@@ -57,6 +57,16 @@ def check_tower(run, tower, random):
     run.equal(f"{tower}: values of {len(forced)} steps beyond their bound, of {sum(s['elements'] for s in forced)}", sum(s["unexplained"] for s in forced), 0)
 
 
+def check_bytes(run, random):
+    """The image tower of --input uint8 gives the bits that the float one gives of the same pictures; its file is no larger."""
+    pictures = random.integers(0, 256, (2, 224, 224, 3), np.uint8)
+    wanted = load_json((run.scratch / "checkpoint" / "preprocessor_config.json").read_text())
+    floats = ((pictures / np.float32(255) - np.float32(wanted["image_mean"])) / np.float32(wanted["image_std"])).transpose(0, 3, 1, 2)
+    plan = run.build(run.scratch / "onnx-uint8" / "image.onnx", run.scratch / "bytes-image.plan")
+    run.equal("image: bits of bytes and floats", run.infer(plan, pictures), run.infer(run.scratch / "image.plan", np.ascontiguousarray(floats)))
+    run.at_most("image: bytes of the engine beyond the float one's", plan.stat().st_size - (run.scratch / "image.plan").stat().st_size, 8192)
+
+
 if __name__ == "__main__":
     with running(__doc__) as run:
         before = cpu_seconds()
@@ -67,3 +77,5 @@ if __name__ == "__main__":
         print(f"seed {seed}")
         for tower in TOWERS:
             check_tower(run, tower, np.random.default_rng(seed))
+        run.octet("export", run.scratch / "checkpoint", "--tower", "image", "--input", "uint8", "-o", run.scratch / "onnx-uint8", "--quiet")
+        check_bytes(run, np.random.default_rng(seed))

@@ -1,5 +1,5 @@
-// write_test_plans DIR: the two tiny synthetic towers of plan/testing.h as DIR/text.plan and DIR/image.plan, a valid input of two
-// items for each as DIR/text.bin and DIR/image.bin, and what the oracle makes of it as DIR/text.expected and DIR/image.expected.
+// write_test_plans DIR: the tiny synthetic towers of plan/testing.h as DIR/text.plan, DIR/image.plan and DIR/bytes.plan, a valid input
+// of two items for each as DIR/text.bin and so on, and what the oracle makes of it as DIR/text.expected.
 #include <filesystem>
 #include <fstream>
 
@@ -23,7 +23,8 @@ void write_case(const plan::Plan& plan, const std::filesystem::path& dir) {
   const TensorInfo& in = engine->inputs().at(0);
   HostTensor input(in.dtype, {kBatch, static_cast<int64_t>(in.bytes_per_item / size_of(in.dtype))});
   for (int64_t i = 0; i < input.count(); ++i)
-    is_integer(in.dtype) ? input.set_int(i, i % 11) : input.set(i, 0.01 * static_cast<double>(i % 97) - 0.5);
+    is_integer(in.dtype) ? input.set_int(i, in.dtype == DType::u8 ? i * 37 % 256 : i % 11)
+                         : input.set(i, 0.01 * static_cast<double>(i % 97) - 0.5);
   write_bytes(dir / (plan.name + ".bin"), input.bytes());
   std::vector<std::vector<std::byte>> memory;
   std::vector<TensorView> outputs;
@@ -42,4 +43,5 @@ int main(int argc, char** argv) {
   if (argc != 2) return 2;
   write_case(plan::testing::text_plan(), argv[1]);
   write_case(plan::testing::image_plan(), argv[1]);
+  write_case(plan::testing::bytes_plan(), argv[1]);
 }

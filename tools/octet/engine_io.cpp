@@ -29,7 +29,7 @@ HostTensor random_input(const plan::Plan& plan, const plan::Binding& binding, in
     for (float& v : values) v = static_cast<float>(random() >> 40) * 0x1p-23f - 1.0f;
     return from_f32(tensor.dtype(), tensor.dims(), values);
   }
-  const int64_t vocabulary = vocabulary_of(plan, binding.buffer);
+  const int64_t vocabulary = tensor.dtype() == DType::u8 ? plan::kPixelValues : vocabulary_of(plan, binding.buffer);
   std::uniform_int_distribution<int64_t> draw(vocabulary ? 0 : -128, vocabulary ? vocabulary - 1 : 127);
   for (int64_t i = 0; i < tensor.count(); ++i) tensor.set_int(i, draw(random));
   return tensor;

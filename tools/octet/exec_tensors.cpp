@@ -7,6 +7,7 @@
 #include "exec.h"
 #include "exec_files.h"
 #include "formats/npy.h"
+#include "npy_inputs.h"
 
 namespace octet::cli::exec {
 namespace {
@@ -17,13 +18,7 @@ HostTensor from_npy(const std::string& path, const std::string& name, DType dtyp
   if (tensor.dims() != dims)
     throw Error(Code::kInvalid, fmt::format("{} is {}, `{}` is [{}]", path, describe(tensor), printable(name), fmt::join(dims, ",")),
                 "give the batch of the file by --shapes");
-  if (is_float(tensor.dtype()) != is_float(dtype))
-    throw Error(Code::kInvalid, fmt::format("{} is {}, `{}` is {}", path, describe(tensor), printable(name), name_of(dtype)));
-  if (tensor.dtype() == dtype) return tensor;
-  if (is_float(dtype)) return from_f32(dtype, dims, to_f32(tensor));
-  HostTensor out(dtype, dims);
-  for (int64_t i = 0; i < out.count(); ++i) out.set_int(i, tensor.at_int(i));
-  return out;
+  return with_context([&] { return "reading " + path; }, [&] { return as_input(tensor, name, dtype, Code::kInvalid); });
 }
 
 }  // namespace
@@ -53,6 +48,7 @@ void check_ids(const HostTensor& tensor, const std::string& name, int64_t vocabu
 
 std::string random_text(const plan::Plan& plan, plan::Id buffer) {
   if (is_float(plan.buffers[buffer].dtype)) return "uniform in [-1, 1]";
+  if (plan.buffers[buffer].dtype == DType::u8) return "uniform in [0, 255]";
   const int64_t vocabulary = vocabulary_of(plan, buffer);
   if (vocabulary > 2) return fmt::format("token ids, uniform in the vocabulary [0, {})", vocabulary);
   return vocabulary > 0 ? "0 or 1" : "uniform in [-128, 127]";

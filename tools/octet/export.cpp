@@ -16,6 +16,7 @@ struct Options {
   std::string checkpoint, output, precision = "fp8", tower = "both", scales = "matched", rounding = "nearest", names = "octet",
                                   ids = "int64";
   int opset = 20;
+  std::string input = "float";
   int64_t tokens = 0;
   bool no_fp8_attention = false, normalize = false, json = false;
 };
@@ -29,6 +30,7 @@ ClipExportOptions clip_options(const Options& o) {
   c.modelopt_rounding = o.rounding == "modelopt";
   c.blog_names = o.names == "blog";
   c.normalize = o.normalize;
+  c.uint8_input = o.input == "uint8";
   c.ids = o.ids == "int32" ? DType::i32 : DType::i64;
   return c;
 }
@@ -64,6 +66,9 @@ Run add_export(CLI::App& app) {
       ->check(CLI::IsMember({"octet", "blog"}))
       ->capture_default_str();
   app.add_option("--ids", o->ids, "type of input_ids")->check(CLI::IsMember({"int32", "int64"}))->capture_default_str();
+  app.add_option("--input", o->input, "pixel_values: float [batch, 3, H, W], or uint8 [batch, H, W, 3], normalised in the graph")
+      ->check(CLI::IsMember({"float", "uint8"}))
+      ->capture_default_str();
   app.add_option("--tokens", o->tokens, "BERT: tokens of the inputs; default: as many as the model has positions")
       ->check(CLI::Range(1, 65535));
   app.add_flag("--no-fp8-attention", o->no_fp8_attention, "attention in the float type, linears in FP8");

@@ -25,6 +25,8 @@ std::vector<ExportedFile> export_towers(const Checkpoint& checkpoint, const Clip
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) fail(Code::kIo, "cannot create {}: {}", directory.string(), error.message());
+  if (options.uint8_input && (is_bert(checkpoint) || tower == "text"))
+    throw Error(Code::kUsage, "--input uint8 is for image towers", "leave it out: texts come as token ids");
   if (is_bert(checkpoint)) return {write("model", build_bert(checkpoint, options, tokens), directory / "model.onnx")};
   if (tokens != 0) throw Error(Code::kUsage, "--tokens is for BERT checkpoints", "CLIP's text tower has max_position_embeddings tokens");
   std::vector<ExportedFile> files;

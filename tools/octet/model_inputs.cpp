@@ -34,11 +34,24 @@ HostTensor token_batch(const ClipTokenizer& tokenizer, std::span<const std::stri
   return ids;
 }
 
+std::vector<int64_t> picture_dims(const ClipPreprocess& preprocess, DType dtype) {
+  if (dtype == DType::u8) return {preprocess.height, preprocess.width, 3};
+  return {3, preprocess.height, preprocess.width};
+}
+
 HostTensor pixel_batch(const ClipPreprocess& preprocess, std::span<const Image> images, DType dtype) {
+  std::vector<int64_t> dims = picture_dims(preprocess, dtype);
+  dims.insert(dims.begin(), static_cast<int64_t>(images.size()));
+  if (dtype == DType::u8) {
+    HostTensor bytes(dtype, dims);
+    auto* to = reinterpret_cast<uint8_t*>(bytes.mutable_data());
+    for (const Image& image : images) to = std::ranges::copy(preprocess.pixels(image).rgb, to).out;
+    return bytes;
+  }
   const auto per_picture = static_cast<size_t>(3 * preprocess.height * preprocess.width);
   std::vector<float> values(images.size() * per_picture);
   for (size_t i = 0; i < images.size(); ++i) preprocess.run(images[i], values.data() + i * per_picture);
-  return from_f32(dtype, {static_cast<int64_t>(images.size()), 3, preprocess.height, preprocess.width}, values);
+  return from_f32(dtype, dims, values);
 }
 
 std::optional<Image> picture_of(const TarSample& sample) {

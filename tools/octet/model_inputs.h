@@ -17,7 +17,9 @@ namespace octet::cli {
 std::vector<std::string> lines_of(const std::filesystem::path& path);  // trimmed, empty ones left out; Error{kInvalid} if none is left
 // [texts, tokens] of dtype i32 or i64.
 HostTensor token_batch(const ClipTokenizer& tokenizer, std::span<const std::string> texts, DType dtype, int64_t tokens);
-// [images, 3, H, W] of a float dtype.
+// What a picture is for an input of that dtype: values [3, H, W], or, as u8, its bytes [H, W, 3].
+std::vector<int64_t> picture_dims(const ClipPreprocess& preprocess, DType dtype);
+// [images, ...picture_dims] resized and cropped; a float dtype is normalised, u8 is not: the graph does that.
 HostTensor pixel_batch(const ClipPreprocess& preprocess, std::span<const Image> images, DType dtype);
 
 // The .jpg, .jpeg or .png of a webdataset sample, decoded; nullopt if it has none.

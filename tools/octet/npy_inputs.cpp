@@ -17,6 +17,22 @@ NamedTensors read_inputs(const std::vector<std::string>& arguments, const char* 
   return tensors;
 }
 
+HostTensor as_input(const HostTensor& tensor, const std::string& name, DType dtype, Code code) {
+  if (tensor.dtype() == dtype) return tensor;
+  if (is_float(tensor.dtype()) && is_float(dtype)) return from_f32(dtype, tensor.dims(), to_f32(tensor));
+  if (!is_integer(tensor.dtype()) || !is_integer(dtype))
+    throw Error(
+        code, fmt::format("input `{}` is {}, the model takes {}", printable(name), tensor.dtype(), dtype),
+        dtype == DType::u8 ? "give the bytes of the pictures, [batch, H, W, 3], resized and cropped: the model normalises them" : "");
+  HostTensor out(dtype, tensor.dims());
+  for (int64_t i = 0; i < out.count(); ++i) {
+    out.set_int(i, tensor.at_int(i));
+    if (out.at_int(i) != tensor.at_int(i))
+      throw Error(code, fmt::format("input `{}`, value {}: {} is no {}", printable(name), i, tensor.at_int(i), dtype));
+  }
+  return out;
+}
+
 HostTensor take(NamedTensors& tensors, const std::string& name, DType dtype, size_t rank) {
   auto found = tensors.find(name);
   if (found == tensors.end()) {
@@ -29,14 +45,7 @@ HostTensor take(NamedTensors& tensors, const std::string& name, DType dtype, siz
   tensors.erase(found);
   if (tensor.rank() != static_cast<int64_t>(rank))
     throw Error(Code::kUsage, fmt::format("input `{}` has rank {}, the model takes {}", name, tensor.rank(), rank));
-  if (tensor.dtype() == dtype) return tensor;
-  if (is_float(tensor.dtype()) && is_float(dtype)) return from_f32(dtype, tensor.dims(), to_f32(tensor));
-  if (is_integer(tensor.dtype()) && is_integer(dtype)) {
-    HostTensor out(dtype, tensor.dims());
-    for (int64_t i = 0; i < out.count(); ++i) out.set_int(i, tensor.at_int(i));
-    return out;
-  }
-  throw Error(Code::kUsage, fmt::format("input `{}` is {}, the model takes {}", name, tensor.dtype(), dtype));
+  return as_input(tensor, name, dtype);
 }
 
 Tensors take_all(NamedTensors& given, const plan::Plan& plan) {

@@ -11,8 +11,9 @@ namespace octet::cli {
 using NamedTensors = std::map<std::string, HostTensor>;
 NamedTensors read_inputs(const std::vector<std::string>& arguments, const char* flag = "--input");
 
-// The tensor for input `name`, taken out of `tensors` and converted to the type the model takes when that loses nothing but float
-// precision. Error{kUsage} if it is missing or does not fit.
+// `tensor` as the type the model takes, when that loses nothing but float precision; else Error{code}.
+HostTensor as_input(const HostTensor& tensor, const std::string& name, DType dtype, Code code = Code::kUsage);
+// The tensor for input `name`, taken out of `tensors` and converted by as_input(). Error{kUsage} if it is missing or does not fit.
 HostTensor take(NamedTensors& tensors, const std::string& name, DType dtype, size_t rank);
 // The same for every input of a plan; outputs are made for the batch that the inputs have.
 Tensors take_all(NamedTensors& tensors, const plan::Plan& plan);

@@ -152,10 +152,9 @@ ZeroShotResult zero_shot(const Engine& text, const Engine& image, const ZeroShot
   Pictures pictures = read_pictures(in.images, r.names.size());
   const auto preprocess = ClipPreprocess::load(in.processor);
   const plan::Buffer& pixels = image.plan->buffers[image.plan->inputs.at(0).buffer];
-  const std::vector<int64_t> expected{3, preprocess.height, preprocess.width};
-  if (pixels.dims != expected)
-    fail(Code::kInvalid, "the processor makes [3,{},{}] pictures, the engine takes [{}]", preprocess.height, preprocess.width,
-         fmt::join(pixels.dims, ","));
+  const std::vector<int64_t> made = picture_dims(preprocess, pixels.dtype);
+  if (pixels.dims != made)
+    fail(Code::kInvalid, "the processor makes [{}] pictures, the engine takes [{}]", fmt::join(made, ","), fmt::join(pixels.dims, ","));
   const auto count = static_cast<int64_t>(pictures.images.size());
   const auto rows = embed(image, count, "embedding pictures", [&](int64_t first, int64_t items) {
     return pixel_batch(preprocess, std::span(pictures.images).subspan(static_cast<size_t>(first), static_cast<size_t>(items)),

@@ -4,6 +4,7 @@
 #include "cpu/kernels/embed/embed.h"
 #include "cpu/kernels/patch_embed/patch_embed.h"
 #include "cpu/steps/step.h"
+#include "numeric/convert.h"
 
 namespace octet::cpu {
 namespace {
@@ -54,12 +55,17 @@ class PatchEmbedStep : public PreparedStep {
                 op.patch,
                 out.dims.back(),
                 has_class};
+    if (op.table != plan::kNoId) problem_.table = plan.weights.at(op.table).dtype;
     kernel_ = &choose(patch_embed_kernels(), problem_, choice);
     packed_ = AlignedBytes(kernel_->packed_bytes(problem_));
     kernel_->pack(problem_, plan.weight_bytes.at(op.weight).data(), packed_.data());
     bias_ = weight_f32(plan, op.bias, cols);
     if (has_class) class_token_ = weight_f32(plan, op.class_token, cols);
     position_ = weight_f32(plan, op.position, static_cast<size_t>(out.dims[0]) * cols);
+    if (op.table == plan::kNoId) return;
+    const std::vector<float> values = weight_f32(plan, op.table, 0);
+    table_ = AlignedBytes(values.size() * size_of(patch_operand(problem_)));
+    encode_many(patch_operand(problem_), values.data(), static_cast<int64_t>(values.size()), table_.data());
   }
   void run(const StepRun& run) const override {
     const PatchEmbedArgs args{run.buffers[op_.pixels],
@@ -67,6 +73,7 @@ class PatchEmbedStep : public PreparedStep {
                               bias_.data(),
                               class_token_.empty() ? nullptr : class_token_.data(),
                               position_.data(),
+                              table_.data(),
                               op_.scale,
                               run.buffers[op_.out],
                               run.batch,
@@ -78,13 +85,15 @@ class PatchEmbedStep : public PreparedStep {
     });
   }
   size_t scratch_bytes(int64_t, int) const override { return kernel_->scratch_bytes(problem_); }
-  size_t weight_bytes() const override { return packed_.size() + sizeof(float) * (bias_.size() + class_token_.size() + position_.size()); }
+  size_t weight_bytes() const override {
+    return packed_.size() + table_.size() + sizeof(float) * (bias_.size() + class_token_.size() + position_.size());
+  }
 
  private:
   plan::PatchEmbed op_;
   PatchEmbedProblem problem_;
   const PatchEmbedKernel* kernel_;
-  AlignedBytes packed_;
+  AlignedBytes packed_, table_;
   std::vector<float> bias_, class_token_, position_;
 };
 

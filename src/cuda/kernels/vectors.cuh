@@ -4,6 +4,10 @@
 
 constexpr int kVector = 8;
 
+OCTET_DEVICE uint32_t bits_of(f16 x) { return x.bits; }
+OCTET_DEVICE uint32_t bits_of(bf16 x) { return x.bits; }
+OCTET_DEVICE uint32_t bits_of(float x) { return __float_as_uint(x); }
+
 // 16 bytes that are read once, by one thread: past L1, which keeps what is shared between rows.
 OCTET_DEVICE uint4 load_once(const void* from) {
   uint4 v;

@@ -32,8 +32,10 @@ class EmbedStep : public PreparedStep {
 
 PatchEmbedProblem problem_of(const plan::Plan& plan, const plan::PatchEmbed& op) {
   const plan::Buffer& out = plan.buffers.at(op.out);
-  return {plan.buffers.at(op.pixels).dtype, out.dtype, op.channels, op.height, op.width, op.patch, out.dims.back(),
-          op.class_token != plan::kNoId};
+  PatchEmbedProblem problem{plan.buffers.at(op.pixels).dtype, out.dtype, op.channels, op.height, op.width, op.patch, out.dims.back(),
+                            op.class_token != plan::kNoId};
+  if (op.table != plan::kNoId) problem.table = plan.weights.at(op.table).dtype;
+  return problem;
 }
 
 // What both ways of patch embedding need besides the weight.
@@ -43,9 +45,11 @@ struct PatchVectors {
     bias = with.vector(weight_f32(with.plan, op.bias, cols));
     if (problem.class_token) class_token = with.vector(weight_f32(with.plan, op.class_token, cols));
     position = with.vector(weight_f32(with.plan, op.position, static_cast<size_t>(problem.tokens()) * cols));
+    if (op.table != plan::kNoId) table = with.weight(op.table);
   }
   Address class_address(const Resident& resident) const { return class_token == SIZE_MAX ? 0 : resident.at(class_token); }
-  size_t bias, class_token = SIZE_MAX, position;
+  Address table_address(const Resident& resident) const { return table == SIZE_MAX ? 0 : resident.at(table); }
+  size_t bias, class_token = SIZE_MAX, position, table = SIZE_MAX;
 };
 
 // One launch on the ordinary cores.
@@ -60,7 +64,7 @@ class PatchEmbedStep : public PreparedStep {
   void enqueue(const StepRun& run) const override {
     const Resident& r = run.resident;
     kernel_->enqueue(run, {run.buffers[op_.pixels], run.buffers[op_.out], r.at(weight_), r.at(vectors_.bias), vectors_.class_address(r),
-                           r.at(vectors_.position), op_.scale, run.batch});
+                           r.at(vectors_.position), vectors_.table_address(r), op_.scale, run.batch});
   }
 
  private:
@@ -70,17 +74,17 @@ class PatchEmbedStep : public PreparedStep {
   size_t weight_;
 };
 
-// The weight's rows padded by zeros to `k`, in the pixels' type; SIZE_MAX if its values may not fit there. Codes fit every type.
+// The weight's rows padded by zeros to `k`, in the values' type; SIZE_MAX if its values may not fit there. Codes fit every type.
 size_t padded_weight(Preparation& with, const plan::PatchEmbed& op, const PatchEmbedProblem& problem) {
   const DType type = with.plan.weights.at(op.weight).dtype;
-  if (type != problem.pixels && type != DType::e4m3) return SIZE_MAX;
+  if (type != problem.value() && type != DType::e4m3) return SIZE_MAX;
   const std::byte* const bytes = with.plan.weight_bytes.at(op.weight).data();
   const auto k = static_cast<size_t>(problem.k()), padded_k = static_cast<size_t>(patch_gemm_k(problem));
-  std::vector<std::byte> padded(static_cast<size_t>(problem.cols) * padded_k * size_of(problem.pixels));
+  std::vector<std::byte> padded(static_cast<size_t>(problem.cols) * padded_k * size_of(problem.value()));
   std::vector<float> row(k);
   for (size_t n = 0; n < static_cast<size_t>(problem.cols); ++n) {
     decode_many(type, bytes + n * k * size_of(type), problem.k(), row.data());
-    encode_many(problem.pixels, row.data(), problem.k(), padded.data() + n * padded_k * size_of(problem.pixels));
+    encode_many(problem.value(), row.data(), problem.k(), padded.data() + n * padded_k * size_of(problem.value()));
   }
   return with.bytes(std::move(padded));
 }
@@ -92,7 +96,7 @@ class PatchGemmStep : public PreparedStep {
       : op_(op),
         problem_(problem),
         im2col_(with, patch_im2col_kernels(), problem, im2col_choice_),
-        gemm_(with, {problem.pixels, DType::f32, problem.cols, patch_gemm_k(problem), Act::kNone, false}, choice),
+        gemm_(with, {problem.value(), DType::f32, problem.cols, patch_gemm_k(problem), Act::kNone, false}, choice),
         finish_(with, patch_finish_kernels(), problem, finish_choice_),
         weight_(weight),
         vectors_(with, op, problem) {
@@ -104,7 +108,7 @@ class PatchGemmStep : public PreparedStep {
   void enqueue(const StepRun& run) const override {
     const Resident& r = run.resident;
     const Address patches = run.scratch, sums = patches + patch_bytes(run.batch);
-    im2col_.enqueue(run, {run.buffers[op_.pixels], patches, run.batch});
+    im2col_.enqueue(run, {run.buffers[op_.pixels], patches, vectors_.table_address(r), run.batch});
     GemmArgs args = gemm_args(r, run.batch);
     args.a = patches, args.out = sums;
     gemm_.enqueue(r, run.stream, args, sums + sum_bytes(run.batch));
@@ -123,7 +127,7 @@ class PatchGemmStep : public PreparedStep {
  private:
   std::string join_names(const std::string& gemm) const { return fmt::format("{}+{}+{}", im2col_.name(), gemm, finish_.name()); }
   size_t patch_bytes(int64_t batch) const {
-    return round_up(static_cast<size_t>(batch * problem_.patches() * patch_gemm_k(problem_)) * size_of(problem_.pixels), 256);
+    return round_up(static_cast<size_t>(batch * problem_.patches() * patch_gemm_k(problem_)) * size_of(problem_.value()), 256);
   }
   size_t sum_bytes(int64_t batch) const {
     return round_up(static_cast<size_t>(batch * problem_.patches() * problem_.cols) * sizeof(float), 256);
@@ -167,7 +171,7 @@ std::unique_ptr<PreparedStep> prepare_patch_embed(Preparation& with, const plan:
   if (weight != SIZE_MAX) return std::make_unique<PatchGemmStep>(with, op, problem, weight);
   if (im2col)
     refusals.refused.push_back(
-        fmt::format("patch_im2col: the weight is {}, the pixels {}", with.plan.weights.at(op.weight).dtype, problem.pixels));
+        fmt::format("patch_im2col: the weight is {}, the pixels' values {}", with.plan.weights.at(op.weight).dtype, problem.value()));
   return std::make_unique<PatchEmbedStep>(with, op, problem, std::move(refusals));
 }
 

@@ -1,7 +1,7 @@
-// Patches as a GEMM: a strip of patches is gathered from the picture into scratch, the GEMM family's row for the same instruction
-// set multiplies it (bias and position added in its f32 epilogue, position as the residual), one pass rounds to the output dtype.
-// The GEMM's rows do not depend on their neighbours, so strips may be cut anywhere: any split over threads gives the same bits.
-// Next: cpu/kernels/gemm/gemm.h, round_row.h.
+// Patches as a GEMM: a strip of patches is gathered from the picture into scratch (bytes by a table, in the order of floats), the GEMM
+// family's row for the same instruction set multiplies it (bias and position added in its f32 epilogue, position as the residual), one pass
+// rounds to the output dtype. The GEMM's rows do not depend on their neighbours, so strips may be cut anywhere: any split over threads
+// gives the same bits. Next: cpu/kernels/gemm/gemm.h, round_row.h.
 #include "cpu/kernels/patch_embed/patch_embed.h"
 
 #include <algorithm>
@@ -28,15 +28,14 @@ constexpr int64_t kStrip = 128;
 // k is padded with zeros to what the tile kernels like.
 constexpr size_t kPad = 32;
 
+DType value_type(const Problem& p) { return p.pixels == DType::u8 ? p.table : p.pixels; }
 int64_t depth(const Problem& p) { return p.channels * p.patch * p.patch; }
 int64_t padded_depth(const Problem& p) { return static_cast<int64_t>(round_up(static_cast<size_t>(depth(p)), kPad)); }
 int64_t grid_cols(const Problem& p) { return p.width / p.patch; }
 int64_t patches(const Problem& p) { return p.height / p.patch * grid_cols(p); }
 
-// The product in f16 when both factors are exact in it, else in f32.
 GemmProblem core_problem(const Problem& p) {
-  const bool f16 = p.pixels == DType::f16 && (p.w == DType::f16 || p.w == DType::e4m3);
-  const DType type = f16 ? DType::f16 : DType::f32;
+  const DType type = patch_operand(p);
   return {type, type, DType::f32, p.cols, padded_depth(p), Act::kNone, true};
 }
 
@@ -94,9 +93,30 @@ size_t scratch_bytes(const Problem& p) {
   return layout(p, core(p, kIsa).scratch_bytes(core_problem(p), kStrip, 1)).total;
 }
 
+// The same of bytes [H, W, C].
+template <class T>
+void look_up(const Problem& p, const PatchEmbedArgs& a, int64_t b, int64_t first, int64_t count, T* strip) {
+  const auto* picture = static_cast<const uint8_t*>(a.pixels) + b * p.height * p.width * p.channels;
+  const int64_t cols = grid_cols(p), plane = p.patch * p.patch, k = padded_depth(p);
+  for (int64_t i = 0; i < count; ++i, strip += k) {
+    const int64_t top = (first + i) / cols * p.patch, left = (first + i) % cols * p.patch;
+    for (int64_t y = 0; y < p.patch; ++y) {
+      const uint8_t* line = picture + ((top + y) * p.width + left) * p.channels;
+      for (int64_t c = 0; c < p.channels; ++c) {
+        const T* table = static_cast<const T*>(a.table) + c * kPixelValues;
+        T* to = strip + c * plane + y * p.patch;
+        for (int64_t x = 0; x < p.patch; ++x) to[x] = table[line[x * p.channels + c]];
+      }
+    }
+    std::fill(strip + depth(p), strip + k, T{});
+  }
+}
+
 // Patches [first, first + count) of picture b, one row [C, P, P] each, zeros up to the padded depth.
 void gather(const Problem& p, const PatchEmbedArgs& a, int64_t b, int64_t first, int64_t count, std::byte* strip) {
   const DType type = core_problem(p).a;
+  if (p.pixels == DType::u8 && size_of(type) == 2) return look_up(p, a, b, first, count, reinterpret_cast<uint16_t*>(strip));
+  if (p.pixels == DType::u8) return look_up(p, a, b, first, count, reinterpret_cast<uint32_t*>(strip));
   const int64_t k = padded_depth(p), cols = grid_cols(p);
   const size_t from_size = size_of(p.pixels), to_size = size_of(type);
   const auto* picture = static_cast<const std::byte*>(a.pixels) + static_cast<size_t>(b * p.channels * p.height * p.width) * from_size;
@@ -156,7 +176,8 @@ void run(const Problem& p, const PatchEmbedArgs& a, int thread, int threads) {
 
 Refusal accepts(const Problem& p) {
   const bool w = p.w == DType::f16 || p.w == DType::f32 || p.w == DType::e4m3 || p.w == DType::bf16;
-  const bool pixels = p.pixels == DType::f16 || p.pixels == DType::f32 || p.pixels == DType::bf16;
+  const DType value = value_type(p);
+  const bool pixels = value == DType::f16 || value == DType::f32 || value == DType::bf16;
   const bool out = p.out == DType::f16 || p.out == DType::f32 || p.out == DType::bf16;
   if (!w || !pixels || !out)
     return {fmt::format("patch_embed of {} pixels, {} weights to {}", name_of(p.pixels), name_of(p.w), name_of(p.out))};
@@ -164,9 +185,10 @@ Refusal accepts(const Problem& p) {
     return {fmt::format("patch_embed of {} x {} x {} in patches of {}", p.channels, p.height, p.width, p.patch)};
   return {};
 }
-Refusal accepts_f16(const Problem& p) {
+template <DType kType>
+Refusal accepts_pair(const Problem& p) {
   if (Refusal no = accepts(p)) return no;
-  if (core_problem(p).a != DType::f16) return {"the tiles multiply f16 pixels by f16 or e4m3 weights"};
+  if (patch_operand(p) != kType) return {fmt::format("it multiplies {} pixels by {} or e4m3 weights", kType, kType)};
   return {};
 }
 
@@ -176,13 +198,22 @@ constexpr PatchEmbedKernel row(std::string_view name, uint32_t needs, Refusal (*
 }
 
 constexpr PatchEmbedKernel kKernels[] = {
-    row<kAmx | kAvx512 | kAvx2, round_row_avx512>("patch_embed_f16_any_bf16x4_amx", kAmx | kAvx512, accepts_f16),
+    row<kAmx | kAvx512 | kAvx2, round_row_avx512>("patch_embed_bf16_any_bf16_amx", kAmx | kAvx512, accepts_pair<DType::bf16>),
+    row<kAmx | kAvx512 | kAvx2, round_row_avx512>("patch_embed_f16_any_bf16x4_amx", kAmx | kAvx512, accepts_pair<DType::f16>),
+    row<kAvx512Bf16 | kAvx512 | kAvx2, round_row_avx512>("patch_embed_bf16_any_bf16_avx512bf16", kAvx512Bf16 | kAvx512,
+                                                         accepts_pair<DType::bf16>),
     row<kAvx512 | kAvx2, round_row_avx512>("patch_embed_any_any_f32_avx512", kAvx512, accepts),
     row<kAvx2, round_row_avx2>("patch_embed_any_any_f32_avx2", kAvx2, accepts),
     row<kPortable, round_row_portable>("patch_embed_any_any_f32_portable", kPortable, accepts),
 };
 
 }  // namespace
+
+DType patch_operand(const PatchEmbedProblem& problem) {
+  const DType type = value_type(problem);
+  const bool half = (type == DType::f16 || type == DType::bf16) && (problem.w == type || problem.w == DType::e4m3);
+  return half ? type : DType::f32;
+}
 
 std::span<const PatchEmbedKernel> patch_embed_kernels() { return kKernels; }
 

@@ -14,10 +14,6 @@ constexpr int kPlane = PATCH * WIDTH;  // elements of a band of one channel
 constexpr int kThreads = 256, kPerCopy = 16 / int(sizeof(IN));
 constexpr bool kPairs = sizeof(IN) == 2 && PATCH % 2 == 0;  // then every pair of elements lies in one word of the band and of a patch
 
-OCTET_DEVICE uint32_t bits_of(f16 x) { return x.bits; }
-OCTET_DEVICE uint32_t bits_of(bf16 x) { return x.bits; }
-OCTET_DEVICE uint32_t bits_of(float x) { return __float_as_uint(x); }
-
 // The place in the band of element k of the first patch; of others PATCH elements on.
 OCTET_DEVICE int place_of(int k) {
   const int channel = k / (PATCH * PATCH), rest = k % (PATCH * PATCH);
