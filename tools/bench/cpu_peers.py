@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 import openvino
 
+from model_files import draw
 from octet_exec import exec_octet, parse_timing
 
 WARM_UP_S = 0.2
@@ -107,9 +108,9 @@ class _Calibration:
         return next(self.feeds, None)
 
 
-def make_int8(source, target, draw):
+def make_int8(source, target):
     """The INT8 peer: onnxruntime's static quantization of the FP32 file's linear layers, u8 activations and s8 weights by channel as Q/DQ,
-    ranges from random items: right for timing, not for accuracy. draw(path, batch, seed) -> (input name, array)."""
+    ranges from random items: right for timing, not for accuracy."""
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     name, _ = draw(source, 1, 0)

@@ -11,7 +11,6 @@ FP8 on the CPU (--all adds them on the FP8 file). Progress goes to stderr. After
 """
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -19,13 +18,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import openvino
 
 from cpu_peers import Octet, Onnxruntime, Openvino, TorchEager, make_int8
+from model_files import Files, add_model_flags, draw, say
 
-ROOT = Path(__file__).resolve().parents[2]
+MADE = {"int8": ("fp32", make_int8)}
 USUAL_BATCH = {"image": 8, "text": 32}
 OWN, TRUTH = "octet FP8", "onnxruntime FP32"
 
@@ -45,49 +44,6 @@ ON_THE_FP8_FILE = {
     "OpenVINO FP32": ("fp32", lambda path, args: Openvino(path, args, "f32")),
     "onnxruntime on the FP8 file": ("fp8", Onnxruntime),
 }
-
-
-def say(text):
-    print(f"peers: {text}", file=sys.stderr, flush=True)
-
-
-def draw(path, batch, seed=0):
-    """(name, array) of a model's input: floats U[-1, 1], ids in the vocabulary, as `octet exec` feeds."""
-    model = onnx.load(path, load_external_data=False)
-    (given,) = model.graph.input
-    dims = [d.dim_value for d in given.type.tensor_type.shape.dim[1:]]
-    random = np.random.default_rng(seed)
-    if len(dims) == 3:
-        return given.name, random.uniform(-1, 1, [batch, *dims]).astype(np.float16)
-    return given.name, random.integers(1, 40000, [batch, *dims])
-
-
-class Files:
-    """The model and the files made from it, each when it is first asked for, and kept."""
-
-    def __init__(self, args):
-        self.octet, self.tower = args.octet, args.tower
-        self.checkpoint = args.checkpoint or self.synthesised(args.work / "clip-vit-l-14")
-        self.folder = args.work / self.checkpoint.resolve().name
-
-    def synthesised(self, folder):
-        if not (folder / "model.safetensors").exists():
-            say("making ViT-L/14")
-            subprocess.run([self.octet, "synth", "clip-vit-l-14", "-o", folder, "--quiet"], check=True)
-        return folder
-
-    def get(self, kind):
-        if kind == "checkpoint":
-            return self.checkpoint
-        path = self.folder / kind / f"{self.tower}.onnx"
-        if not path.exists():
-            say(f"making {path.relative_to(self.folder)}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if kind == "int8":
-                make_int8(self.get("fp32"), path, draw)
-            else:
-                subprocess.run([self.octet, "export", self.checkpoint, "--quiet", "--precision", kind, "--tower", self.tower, "-o", path.parent], check=True)
-        return path
 
 
 def roofs_and_work(path, args):
@@ -144,7 +100,7 @@ def chosen(args):
 
 def measure(args):
     """-> what the table and the JSON file say of one tower."""
-    begin, files = time.monotonic(), Files(args)
+    begin, files = time.monotonic(), Files(args, MADE)
     name, array = draw(files.get("fp8"), args.batch)
     cases = chosen(args)
     for case in cases:
@@ -198,12 +154,8 @@ def cpu_name():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--octet", default=ROOT / "build/release/octet", type=Path)
-    parser.add_argument("--checkpoint", type=Path, help="a CLIP checkpoint of Hugging Face's form (default: ViT-L/14 of random weights)")
-    parser.add_argument("--work", default=ROOT / "build/bench", type=Path, help="where files are kept")
-    parser.add_argument("--tower", default="both", choices=["image", "text", "both"])
+    add_model_flags(parser)
     parser.add_argument("--batch", default=0, type=int)
-    parser.add_argument("--threads", default=len(os.sched_getaffinity(0)), type=int)
     parser.add_argument("--rounds", default=3, type=int)
     parser.add_argument("--seconds", default=1.0, type=float, help="a peer and round, and at least two runs")
     parser.add_argument("--budget", default=420.0, type=float, help="seconds a tower")
