@@ -9,12 +9,10 @@ five, the file in the page cache), the build, and resident weights of FP8 over B
 """
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -25,22 +23,29 @@ MIB = 1 << 20
 UNITS = {"B": 1, "KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
 
 
+# Linux counts into a program's peak what its parent had resident when it was started, and this script has read models: a small process
+# between them starts the program. It writes the exit status, the peak in KiB and the wall seconds to the file it is given.
+LAUNCHER = """
+import os, sys, time
+begin = time.perf_counter()
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+open(sys.argv[1], "w").write(f"{os.waitstatus_to_exitcode(status)} {usage.ru_maxrss} {time.perf_counter() - begin}")
+"""
+
+
 def peak_of(command):
     """(peak resident bytes, standard output, wall seconds) of a command that must succeed."""
-    begin = time.perf_counter()
-    with tempfile.TemporaryFile() as out:
-        child = subprocess.Popen(list(map(str, command)), stdout=out)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read().decode()
-    if child.returncode != 0:
-        sys.exit(f"exit {child.returncode}: {' '.join(map(str, command))}\n{text[-2000:]}")
-    return usage.ru_maxrss * 1024, text, time.perf_counter() - begin
+    with tempfile.NamedTemporaryFile("r") as figures:
+        done = subprocess.run([sys.executable, "-S", "-E", "-c", LAUNCHER, figures.name, *map(str, command)], capture_output=True, text=True, check=True)
+        code, peak, seconds = figures.read().split()
+    if code != "0":
+        sys.exit(f"exit {code}: {' '.join(map(str, command))}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return int(peak) * 1024, done.stdout, float(seconds)
 
 
 def printed_bytes(text, name):
-    """The size that exec's line `Device:` names, in bytes; 5 % of its last digit is lost in print."""
+    """The size that exec's line `Device:` names, in bytes; as precise as print is."""
     found = re.search(rf"{name} ([\d.]+) (B|KiB|MiB|GiB)", text)
     if not found:
         sys.exit(f"no `{name} ...` in what exec printed:\n{text}")
