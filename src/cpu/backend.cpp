@@ -1,11 +1,15 @@
 #include "cpu/backend.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <exception>
 #include <mutex>
 
+#include "base/file.h"
 #include "cpu/steps/step.h"
 #include "cpu/tiled.h"
+#include "plan/uses.h"
 
 namespace octet::cpu {
 namespace {
@@ -33,6 +37,32 @@ std::unique_ptr<PreparedStep> prepare_step(const plan::Plan& plan, const plan::S
   return std::visit(visitor, step.op);
 }
 
+// The packed weights replace the file's: its pages go as soon as a step has them, unless it reads them in place.
+void release_weights(const plan::Plan& plan, const plan::Step& step) {
+  if (!plan.file || std::holds_alternative<plan::Embed>(step.op)) return;
+  for (const plan::Id id : plan::weights_of(step.op)) plan.file->release(plan.weight_bytes.at(id));
+}
+
+// Packing is most of a load: the steps are shared out to the threads. The error of the first step that has one is thrown.
+std::vector<std::unique_ptr<PreparedStep>> prepare_steps(const plan::Plan& plan, const TiledBuffers& tiled, ThreadPool& pool) {
+  std::vector<std::unique_ptr<PreparedStep>> steps(plan.steps.size());
+  std::vector<std::exception_ptr> errors(steps.size());
+  std::atomic<size_t> next{0};
+  pool.run([&](int) {
+    for (size_t i = next++; i < steps.size(); i = next++) try {
+        const plan::Step& step = plan.steps[i];
+        steps[i] = with_context([&] { return "preparing step `" + step.name + "`"; }, [&] { return prepare_step(plan, step, tiled); });
+        steps[i]->choice.problem = plan::problem_of(plan, step, 1);
+        release_weights(plan, step);
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
+  });
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+  return steps;
+}
+
 int64_t rows_per_item(const plan::Plan& plan) {
   int64_t rows = 1;
   for (const plan::Step& step : plan.steps)
@@ -46,12 +76,8 @@ class CpuExecutable : public Executable, public std::enable_shared_from_this<Cpu
       : plan(std::move(plan)), pool(options.threads > 0 ? options.threads : usable_cores()), tiled(*this->plan) {
     chunk = options.chunk > 0 ? options.chunk : std::max<int64_t>(1, kRowsPerChunk / rows_per_item(*this->plan));
     if (options.chunk < 0) chunk = INT64_MAX;
-    for (const plan::Step& step : this->plan->steps) {
-      steps.push_back(
-          with_context([&] { return "preparing step `" + step.name + "`"; }, [&] { return prepare_step(*this->plan, step, tiled); }));
-      steps.back()->choice.problem = plan::problem_of(*this->plan, step, 1);
-      choices_.push_back(steps.back()->choice);
-    }
+    steps = prepare_steps(*this->plan, tiled, pool);
+    for (const auto& step : steps) choices_.push_back(step->choice);
   }
   std::span<const StepChoice> choices() const override { return choices_; }
   uint64_t weight_bytes() const override {

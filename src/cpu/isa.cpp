@@ -5,7 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <iterator>
 
 #include "base/error.h"
@@ -44,29 +46,41 @@ uint64_t enabled_state() {
   return static_cast<uint64_t>(high) << 32 | low;
 }
 
-// Linux hands out the 8 KiB tile state only to processes that ask (ARCH_REQ_XCOMP_PERM); threads inherit it.
-bool request_amx() {
+// Linux hands out the 8 KiB tile state only to processes that ask (ARCH_REQ_XCOMP_PERM); threads inherit it. 0, or the error.
+int request_amx() {
   constexpr int kArchRequestPermission = 0x1023, kTileData = 18;
-  return syscall(SYS_arch_prctl, kArchRequestPermission, kTileData) == 0;
+  return syscall(SYS_arch_prctl, kArchRequestPermission, kTileData) == 0 ? 0 : errno;
 }
 
+struct Executable {
+  uint32_t bits = kPortable;
+  int amx_error = 0;  // why the operating system refuses the tile state that the CPU has
+};
+
 // What CPU and OS can execute, whatever its speed.
-uint32_t executable_isa() {
+Executable executable_isa() {
   const Registers one = cpuid(1, 0), seven = cpuid(7, 0), seven_1 = cpuid(7, 1);
   const uint64_t state = enabled_state();
   uint32_t bits = kPortable;
-  if ((state & 6) != 6 || !has(one.c, {12, 28, 29}) || !has(seven.b, {5})) return bits;  // FMA, AVX, F16C; AVX2
+  if ((state & 6) != 6 || !has(one.c, {12, 28, 29}) || !has(seven.b, {5})) return {bits};  // FMA, AVX, F16C; AVX2
   bits |= kAvx2;
-  if ((state & 0xe0) != 0xe0 || !has(seven.b, {16, 17, 30, 31}) || !has(seven.c, {1})) return bits;  // F, DQ, BW, VL; VBMI
+  if ((state & 0xe0) != 0xe0 || !has(seven.b, {16, 17, 30, 31}) || !has(seven.c, {1})) return {bits};  // F, DQ, BW, VL; VBMI
   bits |= kAvx512;
-  if (!has(seven_1.a, {5})) return bits;  // AVX512_BF16
+  if (!has(seven_1.a, {5})) return {bits};  // AVX512_BF16
   bits |= kAvx512Bf16;
-  if ((state >> 17 & 3) != 3 || !has(seven.d, {22, 24}) || !request_amx()) return bits;  // AMX-BF16, AMX-TILE
-  return bits | kAmx;
+  if ((state >> 17 & 3) != 3 || !has(seven.d, {22, 24})) return {bits};  // AMX-BF16, AMX-TILE
+  const int error = request_amx();
+  return error == 0 ? Executable{bits | kAmx} : Executable{bits, error};
 }
-uint32_t executable() {
-  static const uint32_t bits = executable_isa();
-  return bits;
+const Executable& found() {
+  static const Executable found = executable_isa();
+  return found;
+}
+uint32_t executable() { return found().bits; }
+
+std::string amx_refusal() {
+  return fmt::format("the operating system refuses this process the state of AMX tiles (arch_prctl ARCH_REQ_XCOMP_PERM: {})",
+                     std::strerror(found().amx_error));
 }
 
 }  // namespace
@@ -87,6 +101,9 @@ uint32_t isa_from(std::string_view forced) {
   for (const Class& step : kLadder) {
     bits |= step.bit;
     if (step.name != forced) continue;
+    if (step.bit == kAmx && found().amx_error != 0)
+      throw Error(Code::kUsage, fmt::format("OCTET_ISA=amx: {}", amx_refusal()),
+                  "unset OCTET_ISA to run without AMX, or lift the limit (a seccomp filter, a container's profile)");
     if (step.bit != 0 && (executable() & step.bit) == 0)
       throw Error(Code::kUsage, fmt::format("OCTET_ISA={}: this CPU or its operating system lacks {}", forced, forced),
                   fmt::format("unset OCTET_ISA, or choose from {}", isa_names(executable())));
@@ -117,6 +134,7 @@ std::string missing_isa(uint32_t needed, uint32_t have) {
   const uint32_t missing = needed & ~have;
   if (missing == 0) return {};
   std::string reason = fmt::format("needs {}, which this CPU lacks (or OCTET_ISA hides)", isa_names(missing));
+  if ((missing & kAmx) != 0 && found().amx_error != 0) reason = fmt::format("needs {}: {}", isa_names(missing), amx_refusal());
   if (missing == kAvx512Bf16 && (executable() & kAvx512Bf16) != 0)
     reason = fmt::format("needs avx512bf16, whose dot product runs at {:.2f} of this CPU's f32 FMA rate (or OCTET_ISA hides it)",
                          vdpbf16ps_over_fma());

@@ -1,5 +1,7 @@
 #include "plan/io.h"
 
+#include <algorithm>
+
 #include "base/aligned.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -48,8 +50,20 @@ std::span<const std::byte> bytes_of(std::span<const std::byte> file, const Secti
   return file.subspan(section.offset, section.size);
 }
 
-void check_hash(std::span<const std::byte> file, const Layout& layout, SectionId id) {
-  const Hash128 hash = xxh3_128(bytes_of(file, layout[id]));
+// Reading a part makes its pages resident; released at once, a file of weights never is as a whole.
+Hash128 hash_of(const MappedFile& file, std::span<const std::byte> bytes) {
+  constexpr size_t kPart = 8 << 20;
+  Hasher128 hasher;
+  for (size_t at = 0; at < bytes.size(); at += kPart) {
+    const auto part = bytes.subspan(at, std::min(kPart, bytes.size() - at));
+    hasher.update(part);
+    file.release(part);
+  }
+  return hasher.digest();
+}
+
+void check_hash(const MappedFile& file, const Layout& layout, SectionId id) {
+  const Hash128 hash = hash_of(file, bytes_of(file.bytes(), layout[id]));
   if (hash != layout[id].hash)
     fail(Code::kInvalid, "section {} does not match its hash: damaged (stored {}, found {})", name_of(id), hex(layout[id].hash), hex(hash));
 }
@@ -73,7 +87,8 @@ void bind_weights(Plan& plan, std::span<const std::byte> data) {
   if (end != data.size()) fail(Code::kInvalid, "the data section has {} bytes, the weights take {}", data.size(), end);
 }
 
-Plan decode(std::span<const std::byte> file) {
+Plan decode(const MappedFile& mapped) {
+  const std::span<const std::byte> file = mapped.bytes();
   Layout layout;
   const auto reasons = check_layout(file, layout);
   if (!reasons.empty()) fail(Code::kInvalid, "{}", join(reasons, "; "));
@@ -81,14 +96,14 @@ Plan decode(std::span<const std::byte> file) {
   plan.creator = layout.creator;
   uint64_t budget = 2 * (file.size() - layout[SectionId::kData].size) + kUnfold;
   each_encoded_section(plan, [&](SectionId id, auto&& visit) {
-    check_hash(file, layout, id);
+    check_hash(mapped, layout, id);
     Decoder decoder(name_of(id), bytes_of(file, layout[id]), budget);
     visit(decoder);
     decoder.finish();
   });
   bind_weights(plan, bytes_of(file, layout[SectionId::kData]));
   validate(plan);
-  check_hash(file, layout, SectionId::kData);  // last: the only check that takes time, and validate() needs no hash
+  check_hash(mapped, layout, SectionId::kData);  // last: the only check that takes time, and validate() needs no hash
   return plan;
 }
 
@@ -125,8 +140,9 @@ uint64_t write(const Plan& plan, const std::filesystem::path& path) {
 
 Plan read(std::shared_ptr<const MappedFile> file) {
   try {
-    Plan plan = decode(file->bytes());
-    plan.storage.push_back(std::move(file));
+    Plan plan = decode(*file);
+    plan.storage.push_back(file);
+    plan.file = std::move(file);
     return plan;
   } catch (const Error& error) {
     if (error.code() != Code::kInvalid) throw;

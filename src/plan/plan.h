@@ -11,6 +11,9 @@
 
 #include "numeric/dtype.h"
 
+namespace octet {
+class MappedFile;  // base/file.h
+}
 namespace octet::plan {
 
 using Id = uint32_t;  // index into buffers or weights
@@ -180,6 +183,9 @@ struct Plan {
   // Parallel to weights. At build: owned tensors; after load: views of the mapped file, kept alive by `storage`.
   std::vector<std::span<const std::byte>> weight_bytes;
   std::vector<std::shared_ptr<const void>> storage;
+  // After load: that file. Whoever has packed a weight into an order of its own may release() its bytes, so that they are not resident
+  // twice; they stay readable.
+  std::shared_ptr<const MappedFile> file;
 };
 
 std::string_view kind_of(

@@ -1,101 +1,53 @@
 #!/usr/bin/env python3
-"""octet beside onnxruntime and OpenVINO: the same ONNX files, inputs, threads and batch, one after another in each round.
+"""octet beside onnxruntime, OpenVINO and (--torch) PyTorch: the same model, inputs, threads and batch, one after another in each round.
 
-  ./dev bench peers [--batch 8] [--threads 2] [--rounds 3] [--seconds 3] [--checkpoint DIR] [--tower image|text] [--skip LABEL]...
-Prints a Markdown table: median latency over all rounds, its spread between rounds, items per second, octet's FP8 file over it, TFLOP/s
-of the model's own products against the fastest arithmetic measured in the same run, and mean cosine of the outputs to onnxruntime's on
-the FP8 file. Peers do not multiply FP8 on the CPU: they dequantize and multiply in the type named.
+  ./dev bench peers [--tower image|text|both] [--batch N] [--threads N] [--rounds 3] [--seconds 1] [--skip LABEL]... [--only LABEL]...
+                    [--checkpoint DIR] [--all] [--torch] [--json FILE] [--budget 420]
+Without --checkpoint the model is ViT-L/14 of random weights (`octet synth`), made once and kept in build/bench with the files exported from it.
+Batch 0 (the default) means 8 pictures and 32 texts. Prints a Markdown table a tower: median latency over all rounds, its spread between rounds,
+items per second, octet's FP8 file over it, TFLOP/s of the model's own products against the fastest arithmetic measured in the same run, and
+mean cosine of the outputs to onnxruntime's on the FP32 file. The peers' "BF16" and "INT8" are what they multiply in; none of them multiplies
+FP8 on the CPU (--all adds them on the FP8 file). Progress goes to stderr. After --budget seconds no further round begins.
 """
 import argparse
 import json
-import re
 import statistics
 import subprocess
-import tempfile
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import openvino
 
-ROOT = Path(__file__).resolve().parents[2]
+from cpu_peers import Octet, Onnxruntime, Openvino, TorchEager, make_int8
+from model_files import Files, add_model_flags, draw, say
+
+MADE = {"int8": ("fp32", make_int8)}
+USUAL_BATCH = {"image": 8, "text": 32}
+OWN, TRUTH = "octet FP8", "onnxruntime FP32"
+
+# label: (file, make(path, args)); the file is of the export's precision, `int8`, or the checkpoint itself.
+PEERS = {
+    OWN: ("fp8", Octet),
+    "octet BF16": ("bf16", Octet),
+    "octet FP16": ("fp16", Octet),
+    "OpenVINO BF16": ("fp32", lambda path, args: Openvino(path, args, "bf16")),
+    "OpenVINO INT8": ("int8", lambda path, args: Openvino(path, args, "bf16")),
+    TRUTH: ("fp32", Onnxruntime),
+    "onnxruntime INT8": ("int8", Onnxruntime),
+}
+TORCH = {"torch BF16 eager": ("checkpoint", TorchEager)}
+ON_THE_FP8_FILE = {
+    "OpenVINO BF16 on the FP8 file": ("fp8", lambda path, args: Openvino(path, args, "bf16")),
+    "OpenVINO FP32": ("fp32", lambda path, args: Openvino(path, args, "f32")),
+    "onnxruntime on the FP8 file": ("fp8", Onnxruntime),
+}
 
 
-def export(args, precision, folder):
-    subprocess.run([args.octet, "export", args.checkpoint, "--quiet", "--precision", precision, "--tower", args.tower, "-o", folder / precision], check=True)
-    return folder / precision / f"{args.tower}.onnx"
-
-
-def random_input(path, batch):
-    """Floats U[-1, 1], ids in the vocabulary: what `octet exec` feeds."""
-    model = onnx.load(path, load_external_data=False)
-    (given,) = model.graph.input
-    dims = [d.dim_value for d in given.type.tensor_type.shape.dim[1:]]
-    random = np.random.default_rng(0)
-    if len(dims) == 3:
-        return given.name, random.uniform(-1, 1, [batch, *dims]).astype(np.float16)
-    return given.name, random.integers(1, 40000, [batch, *dims])
-
-
-class Onnxruntime:
-    def __init__(self, path, args):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = args.threads
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-    def run(self, name, array):
-        kind = self.session.get_inputs()[0].type
-        return self.session.run(None, {name: array.astype(np.float32) if kind == "tensor(float)" else array})[0]
-
-
-class Openvino:
-    def __init__(self, path, args, precision):
-        core = openvino.Core()
-        settings = {"INFERENCE_NUM_THREADS": args.threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-        self.compiled = core.compile_model(core.read_model(str(path)), "CPU", settings)
-
-    def run(self, name, array):
-        kind = np.float32 if self.compiled.input(0).element_type == openvino.Type.f32 else array.dtype
-        return self.compiled([array.astype(kind)])[0]
-
-
-class Octet:
-    """Timed by its own `exec`, which times runs of a prepared engine as the loops below do."""
-
-    def __init__(self, path, args):
-        self.path, self.args = path, args
-
-    def run(self, name, array):
-        with tempfile.TemporaryDirectory() as folder:
-            np.save(f"{folder}/x.npy", array)
-            subprocess.run([self.args.octet, "run", self.path, "--quiet", "--input", f"{name}={folder}/x.npy", "--output-dir", folder], check=True)
-            return np.load(next(p for p in Path(folder).glob("*.npy") if p.name != "x.npy"))
-
-    def milliseconds(self, name, array):
-        shape = "x".join(map(str, array.shape))
-        out = subprocess.run([self.args.octet, "exec", f"--onnx={self.path}", f"--shapes={name}:{shape}", "--no-self-check", "--cpu-threads", str(self.args.threads),
-                              f"--duration={self.args.seconds}"], check=True, capture_output=True, text=True).stdout
-        return float(re.search(r"Compute Time:.* median = ([0-9.]+) ms", out).group(1))
-
-
-def milliseconds(peer, name, array, seconds):
-    """Median of one run; at least 5 runs and `seconds`, after a warm-up of 0.2 s."""
-    begin = time.perf_counter()
-    while time.perf_counter() - begin < 0.2:
-        peer.run(name, array)
-    times, begin = [], time.perf_counter()
-    while len(times) < 5 or time.perf_counter() - begin < seconds:
-        start = time.perf_counter()
-        peer.run(name, array)
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times)
-
-
-def work_and_roof(path, args):
-    """FLOPs of one run of the file, and the fastest arithmetic that octet measures here: (FLOP, FLOP/s, its name)."""
+def roofs_and_work(path, args):
+    """FLOPs of one run of the file, and the fastest arithmetic that octet measures here now: (FLOP, FLOP/s, its name)."""
     out = subprocess.run([args.octet, "profile", path, "--batch", str(args.batch), "--cpu-threads", str(args.threads), "--iterations=1", "--duration=0", "--warmUp=0",
                           "--device=cpu", "--quiet", "--json", "-"], check=True, capture_output=True, text=True).stdout
     engine = json.loads(out)["engines"][0]
@@ -108,6 +60,91 @@ def cosine(a, b):
     return float(((a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)).mean())
 
 
+def first_line(error):
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:120] if str(error).strip() else ''}"
+
+
+class Case:
+    """A row of the table: a peer, what it gave and took, or why it did not."""
+
+    def __init__(self, label, kind, make):
+        self.label, self.kind, self.make = label, kind, make
+        self.peer = self.output = self.close = self.error = None
+        self.times = []
+
+    def attempt(self, what, action):
+        if self.error:
+            return
+        say(f"{self.label}: {what}")
+        try:
+            action()
+        except Exception as error:  # a peer that cannot run is a row of the table too
+            self.error, self.peer = first_line(error), None
+
+    def prepare(self, files, args, name, array):
+        def action():
+            self.peer = self.make(files.get(self.kind), args)
+            self.output = self.peer.run(name, array)
+
+        self.attempt("loads", action)
+
+    def time(self, number, name, array):
+        self.attempt(f"round {number}", lambda: self.times.append(self.peer.milliseconds(name, array)))
+
+
+def chosen(args):
+    every = {**PEERS, **(TORCH if args.torch else {}), **(ON_THE_FP8_FILE if args.all else {})}
+    wanted = lambda label: not any(text in label for text in args.skip) and (not args.only or any(text in label for text in args.only))
+    return [Case(label, kind, make) for label, (kind, make) in every.items() if wanted(label)]
+
+
+def measure(args):
+    """-> what the table and the JSON file say of one tower."""
+    begin, files = time.monotonic(), Files(args, MADE)
+    name, array = draw(files.get("fp8"), args.batch)
+    cases = chosen(args)
+    for case in cases:
+        case.prepare(files, args, name, array)
+    flop, roof, roof_name = roofs_and_work(files.get("fp8"), args)
+    rounds = 0
+    while rounds < args.rounds and (rounds == 0 or time.monotonic() - begin < args.budget):
+        rounds += 1
+        for case in cases:
+            case.time(rounds, name, array)
+    roof = max(roof, roofs_and_work(files.get("fp8"), args)[1])  # before and after: what else runs only lowers it
+    truth = next((case.output for case in cases if case.label == TRUTH and not case.error), None)
+    own = next((statistics.median(case.times) for case in cases if case.label == OWN and case.times), None)
+    return {"cpu": cpu_name(), "date": time.strftime("%Y-%m-%d"), "model": files.checkpoint.name, "tower": args.tower, "batch": args.batch, "threads": args.threads,
+            "rounds": rounds, "seconds_a_round": args.seconds, "wall_s": round(time.monotonic() - begin, 1),
+            "versions": {"onnxruntime": onnxruntime.__version__, "openvino": openvino.__version__.split("-")[0]}, "flop": flop, "roof": {"name": roof_name, "flops": roof},
+            "rows": [row_of(case, own, truth, flop, roof, args.batch) for case in cases]}
+
+
+def row_of(case, own, truth, flop, roof, batch):
+    row = {"label": case.label, "file": case.kind}
+    if case.error or not case.times:
+        return {**row, "error": case.error or "not timed"}
+    median = statistics.median(case.times)
+    rate = 1e3 * flop / median
+    return {**row, "median_ms": median, "rounds_ms": case.times, "items_per_s": 1e3 * batch / median, "octet_fp8_is": median / own if own else None,
+            "flops": rate, "of_roof": rate / roof, "cosine": None if truth is None else cosine(case.output, truth)}
+
+
+def print_table(result):
+    print(f"\n{result['cpu']}, {result['threads']} threads, {result['tower']} tower of {result['model']}, batch {result['batch']}, {result['rounds']} rounds, "
+          f"{result['date']}; onnxruntime {result['versions']['onnxruntime']}, OpenVINO {result['versions']['openvino']}; {result['wall_s']:.0f} s in all")
+    print(f"{result['flop'] / 1e9:.0f} GFLOP a run; {result['roof']['name']} measured at {result['roof']['flops'] / 1e12:.2f} TFLOP/s\n")
+    print("| engine | file | median ms | rounds | items/s | octet FP8 is | TFLOP/s | of the roof | cosine to FP32 |\n|---|---|---|---|---|---|---|---|---|")
+    for row in result["rows"]:
+        if "error" in row:
+            print(f"| {row['label']} | {row['file']} | - | - | - | - | - | - | does not run: {row['error']} |")
+            continue
+        ratio = f"{row['octet_fp8_is']:.2f}x" if row["octet_fp8_is"] else "-"
+        close = "-" if row["cosine"] is None else f"{row['cosine']:.5f}"
+        print(f"| {row['label']} | {row['file']} | {row['median_ms']:.2f} | {min(row['rounds_ms']):.2f} to {max(row['rounds_ms']):.2f} | {row['items_per_s']:.1f} | {ratio} | "
+              f"{row['flops'] / 1e12:.2f} | {100 * row['of_roof']:.0f} % | {close} |", flush=True)
+
+
 def cpu_name():
     for line in open("/proc/cpuinfo"):
         if line.startswith("model name"):
@@ -115,53 +152,30 @@ def cpu_name():
     return "unknown CPU"
 
 
-def main():
+def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--octet", default=ROOT / "build/release/octet", type=Path)
-    parser.add_argument("--checkpoint", default=ROOT / "models/clip-cifar10-fp8", type=Path)
-    parser.add_argument("--tower", default="image", choices=["image", "text"])
-    parser.add_argument("--batch", default=8, type=int)
-    parser.add_argument("--threads", default=2, type=int)
+    add_model_flags(parser)
+    parser.add_argument("--batch", default=0, type=int)
     parser.add_argument("--rounds", default=3, type=int)
-    parser.add_argument("--seconds", default=3.0, type=float)
+    parser.add_argument("--seconds", default=1.0, type=float, help="a peer and round, and at least two runs")
+    parser.add_argument("--budget", default=420.0, type=float, help="seconds a tower")
     parser.add_argument("--skip", default=[], action="append", help="leave out engines whose label contains this (may be repeated)")
-    args = parser.parse_args()
-    args.octet = args.octet.resolve()
-    with tempfile.TemporaryDirectory() as folder:
-        files = {p: export(args, p, Path(folder)) for p in ("fp8", "bf16", "fp16", "fp32")}
-        name, array = random_input(files["fp8"], args.batch)
-        truth = Onnxruntime(files["fp8"], args).run(name, array)
-        cases = []
-        for label, make in [("octet, FP8 file", lambda: Octet(files["fp8"], args)), ("octet, BF16 file", lambda: Octet(files["bf16"], args)),
-                            ("octet, FP16 file", lambda: Octet(files["fp16"], args)),
-                            ("onnxruntime, FP8 file", lambda: Onnxruntime(files["fp8"], args)), ("onnxruntime, FP32 file", lambda: Onnxruntime(files["fp32"], args)),
-                            ("OpenVINO f32, FP8 file", lambda: Openvino(files["fp8"], args, "f32")), ("OpenVINO bf16, FP8 file", lambda: Openvino(files["fp8"], args, "bf16")),
-                            ("OpenVINO f32, FP32 file", lambda: Openvino(files["fp32"], args, "f32")), ("OpenVINO bf16, FP32 file", lambda: Openvino(files["fp32"], args, "bf16"))]:
-            if any(text in label for text in args.skip):
-                continue
-            try:
-                peer = make()
-                cases.append((label, peer, cosine(peer.run(name, array), truth), []))
-            except Exception as error:  # a peer that cannot run a file is a row of the table too
-                cases.append((label, None, str(error).strip().splitlines()[0][:90], []))
-        for _ in range(args.rounds):
-            for _, peer, _, times in cases:
-                if peer is not None:
-                    times.append(peer.milliseconds(name, array) if isinstance(peer, Octet) else milliseconds(peer, name, array, args.seconds))
-        print(f"{cpu_name()}, {args.threads} threads, {args.tower} tower of {args.checkpoint.name}, batch {args.batch}, {args.rounds} rounds of {args.seconds:g} s, "
-              f"{time.strftime('%Y-%m-%d')}; onnxruntime {onnxruntime.__version__}, OpenVINO {openvino.__version__}")
-        flop, roof, roof_name = work_and_roof(files["fp8"], args)
-        print(f"{flop / 1e9:.0f} GFLOP a run; {roof_name} measured at {roof / 1e12:.2f} TFLOP/s\n")
-        own = next((statistics.median(times) for label, _, _, times in cases if label == "octet, FP8 file" and times), None)
-        print("| engine and file | median ms | rounds | items/s | octet FP8 is | TFLOP/s | of the roof | cosine to onnxruntime on the FP8 file |\n|---|---|---|---|---|---|---|---|")
-        for label, peer, close, times in cases:
-            if peer is None:
-                print(f"| {label} | - | - | - | - | - | - | does not run: {close} |")
-                continue
-            median = statistics.median(times)
-            rate, ratio = 1e3 * flop / median, f"{median / own:.2f}x" if own else "-"
-            print(f"| {label} | {median:.2f} | {min(times):.2f} to {max(times):.2f} | {1e3 * args.batch / median:.1f} | {ratio} | {rate / 1e12:.2f} | "
-                  f"{100 * rate / roof:.0f} % | {close:.5f} |")
+    parser.add_argument("--only", default=[], action="append", help="only engines whose label contains this (may be repeated)")
+    parser.add_argument("--all", action="store_true", help="also the peers on the FP8 file (slow)")
+    parser.add_argument("--torch", action="store_true", help="also PyTorch's eager mode in BF16 (needs torch and transformers)")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    return parser.parse_args()
+
+
+def main():
+    args = parse()
+    args.octet, wanted, results = args.octet.resolve(), args.batch, []
+    for args.tower in ["image", "text"] if args.tower == "both" else [args.tower]:
+        args.batch = wanted or USUAL_BATCH[args.tower]
+        results.append(measure(args))
+        print_table(results[-1])
+        if args.json:
+            args.json.write_text(json.dumps({"towers": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

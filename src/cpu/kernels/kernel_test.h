@@ -3,8 +3,11 @@
 #pragma once
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <span>
@@ -17,10 +20,32 @@
 
 namespace octet::cpu::kernel_test {
 
-// count elements of a dtype, between 64 guard bytes; starts filled with 0xa5 (so an element that nobody writes is seen).
+// Bytes that end where a page begins that nobody may touch: a read or write past the end is a fault. Copies are deep.
+class FencedBytes {
+ public:
+  FencedBytes(size_t size, uint8_t fill) : size_(size), pages_((size + kPage - 1) / kPage * kPage + kPage) {
+    void* memory = ::mmap(nullptr, pages_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED || ::mprotect(static_cast<uint8_t*>(memory) + pages_ - kPage, kPage, PROT_NONE) != 0) std::abort();
+    memory_ = static_cast<uint8_t*>(memory);
+    std::memset(data(), fill, size);
+  }
+  FencedBytes(const FencedBytes& other) : FencedBytes(other.size_, 0) { std::memcpy(data(), other.data(), size_); }
+  FencedBytes& operator=(const FencedBytes&) = delete;
+  ~FencedBytes() { ::munmap(memory_, pages_); }
+  uint8_t* data() const { return memory_ + pages_ - kPage - size_; }
+  size_t size() const { return size_; }
+
+ private:
+  static constexpr size_t kPage = 4096;
+  size_t size_, pages_;
+  uint8_t* memory_;
+};
+
+// count elements of a dtype behind 64 guard bytes and in front of a forbidden page; starts filled with 0xa5 (so an element that nobody
+// writes is seen).
 class Guarded {
  public:
-  Guarded(DType dtype, int64_t count) : dtype_(dtype), count_(count), bytes_(bytes() + 2 * kGuard, kFill) {}
+  Guarded(DType dtype, int64_t count) : dtype_(dtype), count_(count), bytes_(bytes() + kGuard, kFill) {}
   Guarded(DType dtype, std::span<const float> values) : Guarded(dtype, static_cast<int64_t>(values.size())) {
     encode_many(dtype, values.data(), count_, data());
   }
@@ -35,18 +60,18 @@ class Guarded {
     return out;
   }
   bool guards_intact() const {
-    for (size_t i = 0; i < kGuard; ++i)
-      if (bytes_[i] != kFill || bytes_[bytes_.size() - 1 - i] != kFill) return false;
-    return true;
+    return std::all_of(bytes_.data(), bytes_.data() + kGuard, [](uint8_t byte) { return byte == kFill; });
   }
-  bool operator==(const Guarded& other) const { return bytes_ == other.bytes_; }
+  bool operator==(const Guarded& other) const {
+    return bytes_.size() == other.bytes_.size() && std::memcmp(bytes_.data(), other.bytes_.data(), bytes_.size()) == 0;
+  }
 
  private:
   static constexpr size_t kGuard = 64;
   static constexpr uint8_t kFill = 0xa5;
   DType dtype_;
   int64_t count_;
-  std::vector<uint8_t> bytes_;
+  FencedBytes bytes_;
 };
 
 inline std::vector<float> normal_values(int64_t count, float deviation, uint64_t seed) {

@@ -107,6 +107,8 @@ inline __m256i encode_e4m3x32_scaled(F32x16 a, F32x16 b) {
   return _mm512_cvtepi16_epi8(_mm512_ternarylogic_epi32(code, _mm512_srli_epi16(halves, 8), _mm512_set1_epi16(0x80), 0xf8));
 }
 
+inline F32x16 through_e4m3(F32x16 x) { return decode_e4m3x16(encode_e4m3x16(x)); }  // to the nearest e4m3 value
+
 // Lanes of an array of `type` (f32, f16, bf16, e4m3) as f32, and back with one rounding.
 inline F32x16 load_as(DType type, const void* base, int64_t index, __mmask16 m) {
   const auto* bytes = static_cast<const uint8_t*>(base);
@@ -135,6 +137,22 @@ inline void store_as(DType type, void* base, int64_t index, F32x16 x, __mmask16 
   }
 }
 
+// The first `count` of 32 consecutive elements; zeros beyond. e4m3 through f16: the bits of a code in their places are its value times
+// 2^-8, subnormals too.
+template <DType kType>
+inline void load_pair(const void* base, int64_t index, F32x16& a, F32x16& b, int64_t count) {
+  if constexpr (kType == DType::e4m3) {
+    const __mmask32 mask = count >= 32 ? ~0u : count <= 0 ? 0u : (1u << count) - 1;
+    const __m512i codes = _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(mask, static_cast<const uint8_t*>(base) + index));
+    const __m512i sign_and_code = _mm512_and_si512(_mm512_slli_epi16(codes, 7), _mm512_set1_epi16(static_cast<int16_t>(0xbf80)));
+    const __mmask32 nan = _mm512_cmpeq_epi16_mask(_mm512_and_si512(codes, _mm512_set1_epi16(0x7f)), _mm512_set1_epi16(0x7f));
+    const __m512i bits = _mm512_mask_blend_epi16(nan, sign_and_code, _mm512_or_si512(sign_and_code, _mm512_set1_epi16(0x7e00)));
+    const F32x16 unit = F32x16::set(0x1p8f);
+    a = decode_f16x16(_mm512_castsi512_si256(bits)) * unit, b = decode_f16x16(_mm512_extracti64x4_epi64(bits, 1)) * unit;
+  } else {
+    a = load_as(kType, base, index, F32x16::first(count)), b = load_as(kType, base, index + 16, F32x16::first(count - 16));
+  }
+}
 // The first `count` of 32 consecutive elements. e4m3: values times kE4m3Unit.
 template <DType kType>
 inline void store_pair(void* base, int64_t index, F32x16 a, F32x16 b, int64_t count) {

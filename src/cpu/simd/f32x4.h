@@ -116,6 +116,8 @@ inline __m128i encode_e4m3x4(F32x4 x) {
   return _mm_or_si128(code, sign_of4(bits, 7));
 }
 
+inline F32x4 through_e4m3(F32x4 x) { return decode_e4m3x4(encode_e4m3x4(x)); }  // to the nearest e4m3 value
+
 inline __m128i widen16x4(const void* p) {
   uint64_t four;
   std::memcpy(&four, p, 8);

@@ -65,15 +65,20 @@ inline __m128i encode_bf16x8(F32x8 x) {
   const __m256i quiet = _mm256_or_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(0x40));
   return low_halves(_mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(_mm256_cmp_ps(x.v, x.v, _CMP_UNORD_Q))));
 }
-// Eight codes in the low bytes.
+// Codes, sign-extended to 16 bits, as f16 times 2^-8: the bits in their places, subnormals too; 0x7f and 0xff become NaN.
+inline __m256i e4m3_as_f16(__m256i codes) {
+  const __m256i bits = _mm256_and_si256(_mm256_slli_epi16(codes, 7), _mm256_set1_epi16(static_cast<int16_t>(0xbf80)));
+  const __m256i top = _mm256_set1_epi16(0x3f80), nan = _mm256_cmpeq_epi16(_mm256_and_si256(bits, top), top);
+  return _mm256_xor_si256(bits, _mm256_and_si256(nan, _mm256_set1_epi16(0x3f80 ^ 0x7e00)));
+}
+inline F32x8 from_e4m3_f16(__m128i bits) { return {_mm256_mul_ps(_mm256_cvtph_ps(bits), _mm256_set1_ps(0x1p8f))}; }
+// Eight codes in the low bytes, or all sixteen.
 inline F32x8 decode_e4m3x8(__m128i codes) {
-  const __m256i c = _mm256_cvtepu8_epi32(codes), magnitude = _mm256_and_si256(c, _mm256_set1_epi32(0x7f));
-  const __m256i sign = _mm256_slli_epi32(_mm256_and_si256(c, _mm256_set1_epi32(0x80)), 24);
-  __m256i bits = _mm256_add_epi32(_mm256_slli_epi32(magnitude, 20), _mm256_set1_epi32(120 << 23));
-  const __m256 small = _mm256_mul_ps(_mm256_cvtepi32_ps(magnitude), _mm256_set1_ps(0x1p-9f));
-  bits = _mm256_blendv_epi8(bits, _mm256_castps_si256(small), _mm256_cmpgt_epi32(_mm256_set1_epi32(8), magnitude));
-  bits = _mm256_blendv_epi8(bits, _mm256_set1_epi32(0x7fc00000), _mm256_cmpeq_epi32(magnitude, _mm256_set1_epi32(0x7f)));
-  return {_mm256_castsi256_ps(_mm256_or_si256(bits, sign))};
+  return from_e4m3_f16(_mm256_castsi256_si128(e4m3_as_f16(_mm256_castsi128_si256(_mm_cvtepi8_epi16(codes)))));
+}
+inline void decode_e4m3x16(__m128i codes, F32x8& low, F32x8& high) {
+  const __m256i bits = e4m3_as_f16(_mm256_cvtepi8_epi16(codes));
+  low = from_e4m3_f16(_mm256_castsi256_si128(bits)), high = from_e4m3_f16(_mm256_extracti128_si256(bits, 1));
 }
 // Nearest even, saturating; NaN -> 0x7f with its sign. As encode_e4m3x16.
 inline __m128i encode_e4m3x8(F32x8 x) {
@@ -89,6 +94,8 @@ inline __m128i encode_e4m3x8(F32x8 x) {
   const __m128i words = low_halves(code);
   return _mm_packus_epi16(words, words);
 }
+
+inline F32x8 through_e4m3(F32x8 x) { return decode_e4m3x8(encode_e4m3x8(x)); }  // to the nearest e4m3 value
 
 inline __m128i load_bytes(const uint8_t* p, int count) {  // 0 .. 16, zeros beyond
   alignas(16) uint8_t bytes[16] = {};
@@ -120,6 +127,13 @@ inline void store_as(DType type, void* base, int64_t index, F32x8 x, F32x8::Mask
   _mm_storel_epi64(reinterpret_cast<__m128i*>(bytes), packed);
 }
 
+// The first `count` of 16 consecutive elements; zeros beyond.
+template <DType kType>
+inline void load_pair(const void* base, int64_t index, F32x8& a, F32x8& b, int64_t count) {
+  if (kType == DType::e4m3 && count >= 16)
+    return decode_e4m3x16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(static_cast<const uint8_t*>(base) + index)), a, b);
+  a = load_as(kType, base, index, F32x8::first(count)), b = load_as(kType, base, index + 8, F32x8::first(count - 8));
+}
 // The first `count` of 16 consecutive elements.
 template <DType kType>
 inline void store_pair(void* base, int64_t index, F32x8 a, F32x8 b, int64_t count) {

@@ -8,17 +8,18 @@ namespace {
 class FakeQuantizeStep : public PreparedStep {
  public:
   FakeQuantizeStep(const plan::Plan& plan, const plan::FakeQuantize& op)
-      : op_(op), in_(plan.buffers.at(op.in).dtype), out_(plan.buffers.at(op.out).dtype) {
-    choice.kernel = "fake_quantize_portable";
+      : op_(op), problem_{plan.buffers.at(op.in).dtype, plan.buffers.at(op.out).dtype} {
+    kernel_ = &choose(fake_quantize_kernels(), problem_, choice);
   }
   void run(const StepRun& run) const override {
-    const FakeQuantizeArgs args{in_, out_, run.buffers[op_.in], run.buffers[op_.out], run.batch * op_.rows * op_.cols, op_.scale};
-    run.pool.run([&](int thread) { fake_quantize(args, thread, run.pool.threads()); });
+    const FakeQuantizeArgs args{run.buffers[op_.in], run.buffers[op_.out], run.batch * op_.rows * op_.cols, op_.scale};
+    run.pool.run([&](int thread) { kernel_->run(problem_, args, thread, run.pool.threads()); });
   }
 
  private:
   plan::FakeQuantize op_;
-  DType in_, out_;
+  FakeQuantizeProblem problem_;
+  const FakeQuantizeKernel* kernel_;
 };
 
 }  // namespace

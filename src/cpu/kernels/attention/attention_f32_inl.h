@@ -1,5 +1,5 @@
 // Attention in f32 FMAs over the native vector, for any dtype: the portable, AVX2 and AVX-512 rows. K and V of a head are decoded
-// once into column panels two vectors wide, 32 query rows at a time are multiplied, exponentiated and multiplied again.
+// once into column panels two vectors wide, a block of query rows at a time is multiplied, exponentiated and multiplied again.
 // The fast row is attention_amx.cpp.
 #pragma once
 #include "cpu/kernels/attention/attention_softmax_inl.h"
@@ -8,9 +8,9 @@ namespace octet::cpu {
 namespace {
 
 using V = Native;
-constexpr int64_t kQueryBlock = 32;             // query rows at a time
-constexpr int64_t kPanel = 2 * V::kLanes;       // columns of a panel
-constexpr int kTall = V::kLanes == 16 ? 8 : 4;  // rows multiplied at a time: with the panel, what the registers hold
+constexpr int64_t kPanel = 2 * V::kLanes;                          // columns of a panel
+constexpr int kTall = V::kLanes == 16 ? 8 : 6;                     // rows multiplied at a time: with the panel, what the registers hold
+constexpr int64_t kQueryBlock = V::kLanes == 16 ? 32 : 6 * kTall;  // query rows at a time; 36 leave 1 of 258 rows empty at CLIP's 257
 
 // Of a decoded row: not a multiple of a page, and what a whole last vector reaches.
 inline int64_t row_floats(const AttentionProblem& p) { return ceil_div(p.head_dim, 16) * 16 + 16; }

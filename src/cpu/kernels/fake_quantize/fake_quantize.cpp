@@ -1,42 +1,39 @@
+// The table of fake_quantize kernels. The work is in fake_quantize_inl.h, compiled once per instruction set.
 #include "cpu/kernels/fake_quantize/fake_quantize.h"
 
-#include <algorithm>
-#include <bit>
-#include <cmath>
-
 #include "base/thread_pool.h"
-#include "numeric/convert.h"
+#include "cpu/isa.h"
+#include "cpu/kernels/fake_quantize/fake_quantize_inl.h"
 
 namespace octet::cpu {
 namespace {
 
-constexpr int64_t kChunk = 256;  // decoded at a time: no allocation here
-
-// decode_e4m3(encode_e4m3(x)) by arithmetic, so that a compiler can vectorise the loop.
-float through_e4m3(float x) {
-  constexpr float kLargest = 448, kLeastNormal = 0x1p-6f, kSubnormalStep = 0x1p14f;  // a float of 2^14 ends at 2^-9
-  const float a = std::abs(x) > kLargest ? kLargest : std::abs(x);                   // NaN stays NaN
-  const uint32_t bits = std::bit_cast<uint32_t>(a);
-  const float normal = std::bit_cast<float>((bits + 0x7ffffu + ((bits >> 20) & 1u)) & 0xfff00000u);  // 3 of 23 bits, half to even
-  const float subnormal = (a + kSubnormalStep) - kSubnormalStep;
-  return std::copysign(a != a ? a : a < kLeastNormal ? subnormal : normal, x);
+Refusal accepts(const FakeQuantizeProblem& p) {
+  const bool out = p.out == DType::f16 || p.out == DType::bf16 || p.out == DType::f32;
+  if (out && (p.in == p.out || p.in == DType::e4m3)) return {};
+  return {fmt::format("fake_quantize keeps f16, bf16 or f32, or multiplies e4m3 codes, not {} to {}", name_of(p.in), name_of(p.out))};
 }
+
+constexpr int64_t kBlock = 256;  // elements: no two threads write one cache line of an aligned y
+
+template <void (*kElements)(const FakeQuantizeProblem&, const FakeQuantizeArgs&, int64_t, int64_t)>
+void run(const FakeQuantizeProblem& problem, const FakeQuantizeArgs& args, int thread, int threads) {
+  const Range mine = share(args.count, thread, threads, kBlock);
+  kElements(problem, args, mine.begin, mine.end);
+}
+
+constexpr FakeQuantizeKernel kKernels[] = {
+    {"fake_quantize_any_any_avx512", kAvx512, accepts, run<fake_quantize_avx512>},
+    {"fake_quantize_any_any_avx2", kAvx2, accepts, run<fake_quantize_avx2>},
+    {"fake_quantize_any_any_portable", kPortable, accepts, run<fake_quantize_portable>},
+};
 
 }  // namespace
 
-void fake_quantize(const FakeQuantizeArgs& a, int thread, int threads) {
-  float values[kChunk];
-  const auto* x = static_cast<const uint8_t*>(a.x);
-  auto* y = static_cast<uint8_t*>(a.y);
-  const Range mine = share((a.count + kChunk - 1) / kChunk, thread, threads);
-  for (int64_t block = mine.begin; block < mine.end; ++block) {
-    const int64_t at = block * kChunk, n = std::min(kChunk, a.count - at);
-    decode_many(a.in, x + at * static_cast<int64_t>(size_of(a.in)), n, values);
-    if (a.in != DType::e4m3)
-      for (int64_t i = 0; i < n; ++i) values[i] = through_e4m3(values[i] / a.scale);
-    for (int64_t i = 0; i < n; ++i) values[i] *= a.scale;
-    encode_many(a.out, values, n, y + at * static_cast<int64_t>(size_of(a.out)));
-  }
+void fake_quantize_portable(const FakeQuantizeProblem& p, const FakeQuantizeArgs& a, int64_t begin, int64_t end) {
+  fake_quantize<Native>(p, a, begin, end);
 }
+
+std::span<const FakeQuantizeKernel> fake_quantize_kernels() { return kKernels; }
 
 }  // namespace octet::cpu

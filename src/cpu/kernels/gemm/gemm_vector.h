@@ -114,7 +114,16 @@ struct FmaArithmetic {
 
   static int64_t units(const GemmProblem& p) { return p.k; }
   static void widen(const void* source, int64_t index, int64_t count, float* out) {
-    for (int64_t i = 0; i < count; i += V::kLanes) load_as(kType, source, index + i, V::first(count - i)).store(out + i);
+    constexpr int64_t kPair = 2 * V::kLanes;
+    V a, b;
+    int64_t i = 0;
+    for (; i + kPair <= count; i += kPair) {  // the count is a constant here: no masks
+      load_pair<kType>(source, index + i, a, b, kPair);
+      a.store(out + i), b.store(out + i + V::kLanes);
+    }
+    if (i == count) return;
+    load_pair<kType>(source, index + i, a, b, count - i);
+    a.store(out + i), b.store(out + i + V::kLanes);
   }
   void widen_a(const GemmProblem& p, const void* a, int64_t row, int64_t unit, int64_t count, float* out) const {
     widen(a, row * p.k + unit, count, out);

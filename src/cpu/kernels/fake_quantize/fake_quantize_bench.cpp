@@ -1,0 +1,34 @@
+// Times fake_quantize: fake_quantize_bench [options] fake_quantize:f16->f16:2056x1024 (rows x cols). Options: cpu/kernels/kernel_bench.h.
+#include "cpu/kernels/fake_quantize/fake_quantize.h"
+#include "cpu/kernels/kernel_bench.h"
+
+namespace octet::cpu {
+namespace {
+
+using namespace kernel_bench;
+
+bool bench(const std::string& text, const Options& options) {
+  char in_name[8], out_name[8];
+  long rows, cols;
+  if (std::sscanf(text.c_str(), "fake_quantize:%7[a-z0-9]->%7[a-z0-9]:%ldx%ld", in_name, out_name, &rows, &cols) != 4) return false;
+  const auto in = parse_dtype(in_name), out = parse_dtype(out_name);
+  if (!in || !out) return false;
+  const FakeQuantizeProblem p{*in, *out};
+  const AlignedBytes x = random_values(*in, rows * cols, 1);
+  const AlignedBytes y(static_cast<size_t>(rows * cols) * size_of(*out));
+  for (const FakeQuantizeKernel& row : fake_quantize_kernels()) {
+    if (!wanted(row, p, options)) continue;
+    const FakeQuantizeArgs args{x.data(), y.data(), rows * cols, 0.01f};
+    time_kernel(row.name, options, static_cast<double>(rows * cols), "G elements/s",
+                [&](int thread) { row.run(p, args, thread, options.threads); });
+  }
+  return true;
+}
+
+}  // namespace
+}  // namespace octet::cpu
+
+int main(int argc, char** argv) {
+  return octet::cpu::kernel_bench::bench_main(argc, argv, {"fake_quantize:f16->f16:2056x1024", "fake_quantize:f32->f32:2056x1024"},
+                                              octet::cpu::bench);
+}
