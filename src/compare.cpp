@@ -96,6 +96,9 @@ const plan::Buffer& output_of(const plan::Plan& plan, size_t step) { return plan
 std::vector<double> scales_of(const plan::Plan& plan, const plan::Step& step) {
   const plan::Buffer& out = plan.buffers[plan::out_of(step.op)];
   std::vector<double> scales(static_cast<size_t>(out.dims.back()), 1.0);
+  if (const auto* pool = std::get_if<plan::Pool>(&step.op))  // copies rows of another step
+    for (const plan::Step& from : plan.steps)
+      if (plan::out_of(from.op) == pool->in) return scales_of(plan, from);
   if (out.dtype == DType::e4m3)
     for (size_t c = 0; c < scales.size(); ++c) scales[c] = oracle::out_scale_of(step, static_cast<int64_t>(c));
   return scales;

@@ -79,7 +79,9 @@ LayerReport compare_with(const std::map<std::string, HostTensor>& a, const std::
 // Each step of b on the other runtime's tensors, stored as b stores them; `layers` holds what both make of them. Nothing adds up from step
 // to step but within an unfused attention, whose scores and weights no runtime keeps in b's layout. a: in the types of the model.
 LayerReport compare_forced(const std::map<std::string, HostTensor>& a, const std::string& runtime, const Side& b, int64_t batch);
-// The tensors that a buffer of merged projections holds side by side, from its name; empty for any other.
-std::vector<std::string> merged_names(const std::string& buffer);
+// The model's tensors that a buffer holds, from its name: one, or those of merged projections side by side.
+std::vector<std::string> model_tensors(const std::string& buffer);
+// `x.1` is what the graph calls x once a Q/DQ pair has moved in front of the layout change that gives it: its codes are those of x.
+std::string before_moving(const std::string& name);
 
 }  // namespace octet

@@ -30,7 +30,7 @@ class Theirs {
     const plan::Step& step = plan_.steps[writer->second];
     const std::vector<const HostTensor*> parts = parts_of(buffer);
     if (parts.empty()) return std::nullopt;
-    const std::vector<double> factor = factors_of(plan_, step);
+    const std::vector<double> factor = factors_of(plan_, step), scale = scales_of(plan_, step);
     const int64_t cols = buffer.dims.back(), width = cols / static_cast<int64_t>(parts.size());
     std::vector<double> row(static_cast<size_t>(cols));
     std::vector<std::byte> bytes(plan::bytes_per_item(buffer) * static_cast<uint64_t>(batch_));
@@ -38,7 +38,8 @@ class Theirs {
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t c = 0; c < cols; ++c) {
         const HostTensor& part = *parts[static_cast<size_t>(c / width)];
-        row[static_cast<size_t>(c)] = scaled(part, r * width + c % width, factor[static_cast<size_t>(c)], buffer, step, c);
+        row[static_cast<size_t>(c)] =
+            scaled(part, r * width + c % width, factor[static_cast<size_t>(c)], scale[static_cast<size_t>(c)], buffer);
       }
       oracle::encode(buffer.dtype, row.data(), cols, bytes.data(), r * cols);
     }
@@ -49,11 +50,12 @@ class Theirs {
   // The tensor of that name; or those of the projections that a merged step writes side by side.
   std::vector<const HostTensor*> parts_of(const plan::Buffer& buffer) const {
     const auto count = static_cast<int64_t>(plan::bytes_per_item(buffer) / size_of(buffer.dtype)) * batch_;
-    if (const auto whole = tensors_.find(buffer.name); whole != tensors_.end() && whole->second.count() == count) return {&whole->second};
+    const std::vector<std::string> names = model_tensors(buffer.name);
     std::vector<const HostTensor*> parts;
-    for (const std::string& name : merged_names(buffer.name)) {
-      const auto part = tensors_.find(name);
-      if (part == tensors_.end() || part->second.count() * 3 != count) return {};
+    for (const std::string& name : names) {
+      auto part = tensors_.find(name);
+      if (part == tensors_.end() && buffer.dtype == DType::e4m3) part = tensors_.find(before_moving(name));
+      if (part == tensors_.end() || part->second.count() * static_cast<int64_t>(names.size()) != count) return {};
       parts.push_back(&part->second);
     }
     return parts;
@@ -66,7 +68,7 @@ class Theirs {
     return std::holds_alternative<plan::Scores>(op) || std::holds_alternative<plan::Softmax>(op);
   }
   // A value as the step stores it: times what the step folded in, a product that the model rounds to its own type, over its scale.
-  double scaled(const HostTensor& part, int64_t at, double factor, const plan::Buffer& buffer, const plan::Step& step, int64_t col) const {
+  double scaled(const HostTensor& part, int64_t at, double factor, double scale, const plan::Buffer& buffer) const {
     const double value = part.at(at);
     if (buffer.dtype == DType::e4m3 && codes_.count(buffer.name) != 0) return value;
     double product = value * factor;
@@ -75,8 +77,7 @@ class Theirs {
       oracle::encode(part.dtype(), &product, 1, bits, 0);
       oracle::decode(part.dtype(), bits, 0, 1, &product);
     }
-    if (buffer.dtype != DType::e4m3) return product;
-    return static_cast<float>(product) / static_cast<float>(oracle::out_scale_of(step, col));
+    return buffer.dtype == DType::e4m3 ? static_cast<float>(product) / static_cast<float>(scale) : product;
   }
 
   const Named& tensors_;
@@ -88,13 +89,19 @@ class Theirs {
 
 }  // namespace
 
-std::vector<std::string> merged_names(const std::string& buffer) {
+std::string before_moving(const std::string& name) {
+  const size_t dot = name.find_last_of('.');
+  const bool counted = dot != name.npos && dot + 1 < name.size() && name.find_first_not_of("0123456789", dot + 1) == name.npos;
+  return counted ? name.substr(0, dot) : name;
+}
+
+std::vector<std::string> model_tensors(const std::string& buffer) {
   std::vector<std::string> names;
   for (size_t begin = 0, end = 0; end != buffer.npos; begin = end + plan::kMerged.size()) {
     end = buffer.find(plan::kMerged, begin);
     names.push_back(buffer.substr(begin, end == buffer.npos ? end : end - begin));
   }
-  return names.size() == 3 ? names : std::vector<std::string>{};
+  return names.size() == 3 ? names : std::vector<std::string>{buffer};
 }
 
 LayerReport compare_forced(const Named& a, const std::string& runtime, const Side& b, int64_t batch) {

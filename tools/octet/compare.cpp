@@ -128,10 +128,10 @@ void against_onnxruntime(const Options& o, Subject& subject, CompareReport& repo
   for (size_t i = 0; i < plan.inputs.size(); ++i) inputs.emplace(plan.inputs[i].name, subject.tensors.inputs[i]);
   std::vector<std::string> names;
   for (const plan::Step& step : plan.steps) {
-    const std::string& name = plan.buffers[plan::out_of(step.op)].name;
-    const std::vector<std::string> parts = merged_names(name);
-    names.push_back(name);
-    names.insert(names.end(), parts.begin(), parts.end());
+    for (const std::string& name : model_tensors(plan.buffers[plan::out_of(step.op)].name)) {
+      names.push_back(name);
+      if (before_moving(name) != name) names.push_back(before_moving(name));
+    }
   }
   const NamedTensors theirs = run_onnxruntime(o.python, o.a, inputs, names);
   const auto in = subject.tensors.input_pointers();

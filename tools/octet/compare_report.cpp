@@ -54,7 +54,8 @@ std::string table_of(const char* title, const std::vector<LayerDifference>& laye
   int64_t not_finite = 0;
   for (const LayerDifference& layer : layers) {
     const Difference& d = layer.difference;
-    std::vector<std::string> row{printable(layer.name),
+    const std::vector<std::string> tensors = model_tensors(layer.name);
+    std::vector<std::string> row{printable(tensors[0]) + (tensors.size() > 1 ? fmt::format(" and {} more", tensors.size() - 1) : ""),
                                  std::string(name_of(layer.a)),
                                  std::string(name_of(layer.b)),
                                  fmt::format("{:.4g}", d.max_abs),

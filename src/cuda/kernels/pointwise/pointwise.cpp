@@ -24,7 +24,7 @@ Refusal accepts(const PointwiseProblem& p, const Gpu&) {
 Program program(const PointwiseProblem& p, const Gpu&) {
   return {"pointwise.cu",
           "pointwise",
-          {fmt::format("IN={}", p.in), fmt::format("OUT={}", p.out), fmt::format("ACT={}", static_cast<int>(p.act)),
+          {fmt::format("IN={}", p.in), fmt::format("OUT={}", p.out), fmt::format("ACTIVATION={}", static_cast<int>(p.act)),
            fmt::format("RESIDUAL={}", static_cast<int>(p.residual))},
           {}};
 }

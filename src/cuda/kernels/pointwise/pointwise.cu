@@ -1,5 +1,5 @@
 // The epilogue of a product by itself, a thread an element. Products, sums and the quotient are IEEE's, each rounded: without an
-// activation results are those of every backend. Defines: IN, OUT, ACT, RESIDUAL.
+// activation results are those of every backend. Defines: IN, OUT, ACTIVATION, RESIDUAL.
 #include "gemm_epilogue.cuh"
 
 struct Params {
@@ -17,7 +17,7 @@ extern "C" __global__ void __launch_bounds__(256) pointwise(const __grid_constan
   const int64_t stride = int64_t(gridDim.x) * 256;
   for (int64_t i = int64_t(blockIdx.x) * 256 + threadIdx.x; i < p.count; i += stride) {
     float value = __fadd_rn(__fmul_rn(to_f32(p.x[i]), p.scale), p.bias[i % p.cols]);
-    value = __fmul_rn(activate<ACT>(value), p.mul);
+    value = __fmul_rn(activate<ACTIVATION>(value), p.mul);
     if constexpr (RESIDUAL) value = __fadd_rn(value, to_f32(p.residual[i]));
     p.y[i] = from_f32<OUT>(__fdiv_rn(value, p.out_scale));
   }
