@@ -21,6 +21,12 @@ struct Sums {
   double sqnr_db() const { return error == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(aa / error); }
 };
 
+// The place of a code among all codes, in order; both zeros are 0.
+int64_t place_of(std::byte code) {
+  const int64_t magnitude = std::to_integer<int64_t>(code) & 0x7f;
+  return (std::to_integer<int>(code) & 0x80) != 0 ? -magnitude : magnitude;
+}
+
 void decode_row(const TensorBytes& tensor, int64_t row, std::vector<double>& to) {
   const auto cols = static_cast<int64_t>(to.size());
   oracle::decode(tensor.dtype, tensor.bytes.data(), row * cols, cols, to.data());
@@ -42,23 +48,6 @@ void compare_rows(const std::vector<double>& a, const std::vector<double>& b, Di
     difference.max_abs = std::max(difference.max_abs, std::abs(a[c] - b[c]));
     sums.add(a[c], b[c]);
   }
-}
-
-// By column: the scale of codes.
-std::vector<double> scales_of(const plan::Plan& plan, const plan::Step& step) {
-  const plan::Buffer& out = plan.buffers[plan::out_of(step.op)];
-  std::vector<double> scales(static_cast<size_t>(out.dims.back()), 1.0);
-  if (out.dtype == DType::e4m3)
-    for (size_t c = 0; c < scales.size(); ++c) scales[c] = oracle::out_scale_of(step, static_cast<int64_t>(c));
-  return scales;
-}
-// By column: the factor that a gemm folded in before it rounded. An FP8 engine scales q and k so; a float engine of the same graph
-// scales the scores instead.
-std::vector<double> factors_of(const plan::Plan& plan, const plan::Step& step) {
-  std::vector<double> factors(static_cast<size_t>(plan.buffers[plan::out_of(step.op)].dims.back()), 1.0);
-  if (const auto* gemm = std::get_if<plan::Gemm>(&step.op); gemm != nullptr && gemm->residual == plan::kNoId)
-    for (const plan::ColumnRange& range : gemm->ranges) std::fill(factors.begin() + range.begin, factors.begin() + range.end, range.mul);
-  return factors;
 }
 
 // b's output against a's, in a's terms: where the folded factors differ, b's is exchanged for a's.
@@ -104,6 +93,26 @@ const plan::Buffer& output_of(const plan::Plan& plan, size_t step) { return plan
 
 }  // namespace
 
+std::vector<double> scales_of(const plan::Plan& plan, const plan::Step& step) {
+  const plan::Buffer& out = plan.buffers[plan::out_of(step.op)];
+  std::vector<double> scales(static_cast<size_t>(out.dims.back()), 1.0);
+  if (const auto* pool = std::get_if<plan::Pool>(&step.op))  // copies rows of another step
+    for (const plan::Step& from : plan.steps)
+      if (plan::out_of(from.op) == pool->in) return scales_of(plan, from);
+  if (out.dtype == DType::e4m3)
+    for (size_t c = 0; c < scales.size(); ++c) scales[c] = oracle::out_scale_of(step, static_cast<int64_t>(c));
+  return scales;
+}
+
+std::vector<double> factors_of(const plan::Plan& plan, const plan::Step& step) {
+  std::vector<double> factors(static_cast<size_t>(plan.buffers[plan::out_of(step.op)].dims.back()), 1.0);
+  if (const auto* gemm = std::get_if<plan::Gemm>(&step.op); gemm != nullptr && gemm->residual == plan::kNoId)
+    for (const plan::ColumnRange& range : gemm->ranges) std::fill(factors.begin() + range.begin, factors.begin() + range.end, range.mul);
+  if (const auto* pointwise = std::get_if<plan::Pointwise>(&step.op); pointwise != nullptr && pointwise->residual == plan::kNoId)
+    std::ranges::fill(factors, pointwise->mul);
+  return factors;
+}
+
 Difference compare_tensors(const TensorBytes& a, const TensorBytes& b, int64_t cols) {
   const auto elements = static_cast<int64_t>(a.bytes.size() / size_of(a.dtype));
   OCTET_CHECK(cols > 0 && elements % cols == 0 && b.bytes.size() / size_of(b.dtype) == static_cast<size_t>(elements), elements, cols,
@@ -114,6 +123,9 @@ Difference compare_tensors(const TensorBytes& a, const TensorBytes& b, int64_t c
   std::vector<double> row_a(static_cast<size_t>(cols)), row_b(row_a.size());
   Sums all;
   double cosines = 0;
+  if (difference.codes)
+    for (size_t i = 0; i < a.bytes.size(); ++i)
+      difference.max_places = std::max(difference.max_places, std::abs(place_of(a.bytes[i]) - place_of(b.bytes[i])));
   for (int64_t row = 0; row < elements / cols; ++row) {
     decode_row(a, row, row_a);
     decode_row(b, row, row_b);
@@ -183,9 +195,10 @@ LayerReport compare_with(const std::map<std::string, HostTensor>& a, const std::
     const std::vector<double> factor = factors_of(b.plan, step);
     for (size_t c = 0; c < scale.size(); ++c)
       if (factor[c] != 0) scale[c] /= factor[c];
-    report.layers.push_back({buffer.name, runtime, step.name, DType::f32, buffer.dtype,
-                             compare_tensors({DType::f32, found->second.bytes()}, {buffer.dtype, out, scale}, buffer.dims.back()),
-                             std::nullopt, saturated(buffer.dtype, out)});
+    report.layers.push_back(
+        {buffer.name, runtime, step.name, found->second.dtype(), buffer.dtype,
+         compare_tensors({found->second.dtype(), found->second.bytes()}, {buffer.dtype, out, scale}, buffer.dims.back()), std::nullopt,
+         saturated(buffer.dtype, out)});
   });
   find_losses(b.plan, report);
   return report;

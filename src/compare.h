@@ -25,7 +25,8 @@ struct TensorBytes {
 struct Difference {
   int64_t elements = 0, differing = 0;  // differing: values that are not equal
   int64_t not_finite = 0;
-  bool codes = false;  // both are e4m3 with the same scales: `differing` counts codes
+  bool codes = false;      // both are e4m3 with the same scales: `differing` counts codes
+  int64_t max_places = 0;  // of two e4m3 of one scale: the most values of the type from a code to the other
   double max_abs = 0;
   double mean_cosine = 1, min_cosine = 1;  // over the rows; two zero rows agree, one alone has 0
   double sqnr_db = 0;                      // 10 log10(sum a^2 / sum (a - b)^2); infinite for equality
@@ -38,6 +39,11 @@ Difference compare_tensors(const TensorBytes& a, const TensorBytes& b, int64_t c
 // PrepareOptions::chunk = -1. inputs: parallel to plan.inputs.
 using StepVisitor = std::function<void(size_t step, std::span<const std::byte> output)>;
 void walk_steps(const plan::Plan& plan, Context& context, std::span<const void* const> inputs, int64_t batch, const StepVisitor& visit);
+
+// By column of a step's output: the scale of its codes; the factor that was folded in before rounding, as an FP8 engine scales q and k
+// where a float engine of the same graph scales the scores.
+std::vector<double> scales_of(const plan::Plan& plan, const plan::Step& step);
+std::vector<double> factors_of(const plan::Plan& plan, const plan::Step& step);
 
 struct LayerDifference {
   std::string name;  // of the buffer: the ONNX tensor
@@ -67,8 +73,15 @@ struct Side {
 // Keeps all of a's buffers that b has too in memory. Where an FP8 engine folds the attention's scale into q and k, it is taken
 // out again.
 LayerReport compare_layers(const Side& a, const Side& b, int64_t batch);
-// The same with another runtime's tensors in the place of a: f32, by name. Where b merges several projections into one buffer, whose sizes
-// differ, there is nothing to compare.
+// The same with another runtime's tensors in the place of a: f32 or f16, by name. Where b merges several projections into one buffer, whose
+// sizes differ, there is nothing to compare.
 LayerReport compare_with(const std::map<std::string, HostTensor>& a, const std::string& runtime, const Side& b, int64_t batch);
+// Each step of b on the other runtime's tensors, stored as b stores them; `layers` holds what both make of them. Nothing adds up from step
+// to step but within an unfused attention, whose scores and weights no runtime keeps in b's layout. a: in the types of the model.
+LayerReport compare_forced(const std::map<std::string, HostTensor>& a, const std::string& runtime, const Side& b, int64_t batch);
+// The model's tensors that a buffer holds, from its name: one, or those of merged projections side by side.
+std::vector<std::string> model_tensors(const std::string& buffer);
+// `x.1` is what the graph calls x once a Q/DQ pair has moved in front of the layout change that gives it: its codes are those of x.
+std::string before_moving(const std::string& name);
 
 }  // namespace octet

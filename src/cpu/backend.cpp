@@ -33,6 +33,7 @@ std::unique_ptr<PreparedStep> prepare_step(const plan::Plan& plan, const plan::S
     std::unique_ptr<PreparedStep> operator()(const plan::Softmax& op) { return prepare_softmax(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::Values& op) { return prepare_values(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::FakeQuantize& op) { return prepare_fake_quantize(p, op); }
+    std::unique_ptr<PreparedStep> operator()(const plan::Pointwise& op) { return prepare_pointwise(p, op); }
   } visitor{plan, tiled};
   return std::visit(visitor, step.op);
 }

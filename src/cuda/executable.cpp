@@ -23,6 +23,7 @@ std::unique_ptr<PreparedStep> prepare_step(Preparation& with, const plan::Step& 
     std::unique_ptr<PreparedStep> operator()(const plan::Softmax& op) { return prepare_softmax(w, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::Values& op) { return prepare_values(w, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::FakeQuantize& op) { return prepare_fake_quantize(w, op); }
+    std::unique_ptr<PreparedStep> operator()(const plan::Pointwise& op) { return prepare_pointwise(w, op); }
   } visitor{with};
   return std::visit(visitor, step.op);
 }

@@ -15,6 +15,7 @@
 #include "cuda/kernels/gemm/gemm_finish.h"
 #include "cuda/kernels/norm/norm.h"
 #include "cuda/kernels/patch_embed/patch_embed.h"
+#include "cuda/kernels/pointwise/pointwise.h"
 #include "cuda/kernels/pool/pool.h"
 #include "cuda/sources.h"
 #include "cuda/testing.h"
@@ -129,6 +130,8 @@ TEST_F(ProgramTest, EmbedPoolAndPatchRows) {
   compile_rows(pool_kernels(), {{f16, i64, 77, 768, 77, PoolMode::kArgMax}, {f32, i32, 7, 17, 7, PoolMode::kFirstEqual}});
   compile_rows(l2normalize_kernels(), {{f16, 768}, {f32, 17}});
   compile_rows(fake_quantize_kernels(), {{f16, f16}, {bf16, bf16}, {f32, f32}, {e4m3, f16}, {e4m3, f32}});
+  compile_rows(pointwise_kernels(),
+               {{e4m3, f16, Act::kQuickGelu, true}, {f32, e4m3, Act::kNone, false}, {e4m3, e4m3, Act::kGeluErf, false}});
   const PatchEmbedProblem vit{f16, f16, 3, 224, 224, 14, 1024, true}, odd{f32, bf16, 3, 6, 4, 2, 17, false};
   const PatchEmbedProblem bytes{u8, f16, 3, 224, 224, 14, 1024, true}, odd_bytes{u8, f32, 3, 6, 4, 2, 17, true, f32};
   compile_rows(patch_im2col_kernels(), {vit, odd, bytes, odd_bytes});

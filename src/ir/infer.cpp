@@ -25,7 +25,9 @@ std::string origin(const Graph& graph, ValueId id) {
 
 class Checker final : public InferContext {
  public:
-  Checker(const Graph& graph, NodeId id, std::vector<TypeViolation>& violations) : graph_(graph), id_(id), violations_(violations) {
+  // `from_constants`: by value, Operand::from_constants of what earlier nodes give.
+  Checker(const Graph& graph, NodeId id, const std::vector<bool>& from_constants, std::vector<TypeViolation>& violations)
+      : graph_(graph), id_(id), from_constants_(from_constants), violations_(violations) {
     for (const ValueId input : node().inputs) operands_.push_back(operand(input));
   }
   int opset() const override { return graph_.opset; }
@@ -59,11 +61,13 @@ class Checker final : public InferContext {
     if (!value.type)
       throw Error(Code::kInvalid, fmt::format("it reads `{}`, which no earlier node, input or constant gives", printable(value.name)),
                   "name an existing tensor, or put the nodes in topological order");
-    return {*value.type, graph_.constant_of(id), value.shape_value ? &*value.shape_value : nullptr};
+    return {*value.type, graph_.constant_of(id), value.shape_value ? &*value.shape_value : nullptr,
+            from_constants_[static_cast<size_t>(id)]};
   }
 
   const Graph& graph_;
   NodeId id_;
+  const std::vector<bool>& from_constants_;
   std::vector<TypeViolation>& violations_;
   std::vector<Operand> operands_;
 };
@@ -90,15 +94,18 @@ int64_t reset(Graph& graph) {
   return first;
 }
 
-void infer_node(Graph& graph, NodeId id, std::vector<TypeViolation>& violations) {
-  Checker checker(graph, id, violations);
+void infer_node(Graph& graph, NodeId id, std::vector<bool>& from_constants, std::vector<TypeViolation>& violations) {
+  Checker checker(graph, id, from_constants, violations);
   const Node& node = graph.node(id);
+  const bool evaluable =
+      std::ranges::all_of(node.inputs, [&](ValueId in) { return in == kNone || from_constants[static_cast<size_t>(in)]; });
   std::vector<Inferred> results = node.op.def().infer(node.op.attributes(), checker);
   if (results.size() < node.outputs.size())
     fail(Code::kInvalid, "it names {} outputs, and {} gives {}", node.outputs.size(), node.op.name(), results.size());
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] == kNone) continue;
     Value& value = graph.value(node.outputs[i]);
+    from_constants[static_cast<size_t>(node.outputs[i])] = evaluable;
     if (value.constant) continue;
     value.type = std::move(results[i].type);
     value.shape_value = std::move(results[i].shape_value);
@@ -126,9 +133,12 @@ bool TypeViolation::mixes_floats() const {
 std::vector<TypeViolation> infer_types(Graph& graph) {
   const FreshDims fresh(reset(graph));
   std::vector<TypeViolation> violations;
+  std::vector<bool> from_constants(graph.value_count());
+  for (size_t i = 0; i < from_constants.size(); ++i) from_constants[i] = graph.constant_of(static_cast<ValueId>(i)) != nullptr;
   for (size_t i = 0; i < graph.node_count(); ++i) {
     const auto id = static_cast<NodeId>(i);
-    if (!graph.node(id).dead) with_context([&] { return "checking " + graph.label(id); }, [&] { infer_node(graph, id, violations); });
+    if (graph.node(id).dead) continue;
+    with_context([&] { return "checking " + graph.label(id); }, [&] { infer_node(graph, id, from_constants, violations); });
   }
   for (const ValueId output : graph.outputs)
     if (!graph.value(output).type)

@@ -30,6 +30,7 @@ struct Operand {
   TensorType type;
   const HostTensor* constant = nullptr;  // its value when known at compile time
   const Shape* shape_value = nullptr;    // an integer scalar or vector whose elements are known as (symbolic) dims
+  bool from_constants = false;           // nothing but constants goes into it: a build evaluates it, whether or not `constant` is known yet
 };
 struct Inferred {
   TensorType type;

@@ -7,8 +7,10 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "lower/lowering.h"
+#include "ops/arithmetic.h"
 #include "ops/conv.h"
 #include "ops/gather.h"
+#include "ops/gelu.h"
 #include "ops/layer_normalization.h"
 #include "ops/lp_normalization.h"
 #include "ops/matmul.h"
@@ -38,6 +40,7 @@ void match_node(Lowering& l, NodeId id) {
   else if (node.as<Gather>() || node.as<GatherND>()) match_pool(l, id);
   else if (node.as<LayerNormalization>()) match_norm(l, id);
   else if (node.as<LpNormalization>()) match_l2normalize(l, id);
+  else if (node.as<Add>() || node.as<Mul>() || node.as<Gelu>() || node.as<QuickGelu>()) match_pointwise(l, id);
   else if (node.as<MatMul>()) {
     const bool by_weight = l.graph.constant_of(node.inputs[1]) || l.quantized_weight(node.inputs[1]);
     const bool scores = std::any_of(l.attentions.begin(), l.attentions.end(), [&](auto& m) { return m.scores == id; });
@@ -92,10 +95,11 @@ void require_full_coverage(const Lowering& l) {
 
 void bind_outputs(Lowering& l) {
   for (const ValueId id : l.graph.outputs) {
-    const auto at = l.locate(id);
-    if (!at || !l.plan.buffers[at->buffer].bound || at->scale != 1)
-      fail(Code::kUnsupported, "output `{}` is not the result of a step", l.graph.value(id).name);
-    l.plan.outputs.push_back({l.graph.value(id).name, at->buffer});
+    const std::string& name = l.graph.value(id).name;
+    const Located at = l.locate(id) ? l.require_float(id, name, "the output is rounded to E4M3; it is given as a float") : Located{};
+    if (at.buffer == plan::kNoId || !l.plan.buffers[at.buffer].bound || at.scale != 1)
+      fail(Code::kUnsupported, "output `{}` is not the result of a step", name);
+    l.plan.outputs.push_back({name, at.buffer});
   }
 }
 

@@ -182,6 +182,17 @@ Lowering::Output Lowering::finish_output(ValueId value, std::vector<int64_t> dim
   return {float_output(value, std::move(dims)), 1, {}, {}};
 }
 
+Lowering::Output Lowering::epilogue_output(ValueId value, std::vector<int64_t> dims, bool residual) {
+  if (residual) return {float_output(value, std::move(dims)), 1, {}, {}};
+  return finish_output(value, std::move(dims));
+}
+
+const HeadInput& Lowering::head_input(ValueId base) const {
+  const auto [index, role] = head_inputs.at(base);
+  const AttentionMatch& attention = attentions[index];
+  return role == 0 ? attention.q : role == 1 ? attention.k : attention.v;
+}
+
 plan::Id Lowering::float_output(ValueId value, std::vector<int64_t> dims) {
   const plan::Id id = add_buffer(value, graph.value(value).type->dtype, std::move(dims));
   place(value, {id, 1});

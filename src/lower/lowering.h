@@ -38,12 +38,15 @@ struct AttentionMatch {
   bool causal = false;
   ValueId mask = kNone;  // input [B, tokens] of keys that are seen where it is not 0
   float score_scale = 1, p_scale = 0;
-  std::optional<Quantized> output;  // Q/DQ right after the second product
-  ValueId result = kNone;           // [B, S, heads * head_dim], heads merged
-  NodeId anchor = kNone;            // the second product
-  NodeId scores = kNone;            // the first product
-  std::vector<NodeId> nodes;        // everything covered, projections excluded: the softmax first, then in the order of these ends
-  std::vector<std::string> notes;   // of the step
+  float score_grid = 0;                    // > 0: scores are rounded to E4M3 at this scale, before the mask is added
+  std::vector<NodeId> score_quantization;  // by these nodes
+  std::optional<Quantized> output;         // Q/DQ right after the second product
+  std::optional<Quantized> again;          // and another, at another scale
+  ValueId result = kNone;                  // [B, S, heads * head_dim], heads merged
+  NodeId anchor = kNone;                   // the second product
+  NodeId scores = kNone;                   // the first product
+  std::vector<NodeId> nodes;               // everything covered, projections excluded: the softmax first, then in the order of these ends
+  std::vector<std::string> notes;          // of the step
   size_t scores_end = 0, output_end = 0, keys_end = 0;  // what leads from the product to the softmax; behind it; q's and k's; v's is last
 };
 
@@ -97,15 +100,22 @@ class Lowering {
   Output finish_output(ValueId value, std::vector<int64_t> dims);
   // The same of a step that writes no codes.
   plan::Id float_output(ValueId value, std::vector<int64_t> dims);
+  // The same behind an epilogue. A sum with a residual is written in its float type, even where it is quantized at once.
+  Output epilogue_output(ValueId value, std::vector<int64_t> dims, bool residual);
   // Of a tensor that is wanted in E4M3, all of one scale, and in its float type too (or is a graph output): its Q, and everything that
   // follows it as in quantized().
   std::optional<Quantized> partly_quantized(ValueId value) const;
+
+  // The side of an attention whose base is `base`.
+  const HeadInput& head_input(ValueId base) const;
 
   const Graph& graph;
   plan::Plan plan;
   std::map<ValueId, std::pair<size_t, int>> head_inputs;  // base value -> (attention, 0 q | 1 k | 2 v)
   std::vector<AttentionMatch> attentions;
-  bool fuse_attention = true;                   // off: three steps instead of one
+  bool fuse_attention = true;  // off: three steps instead of one
+  // Rounded scores have no fused step.
+  bool fuses(const AttentionMatch& match) const { return fuse_attention && match.score_grid == 0; }
   std::vector<std::vector<NodeId>> step_nodes;  // parallel to plan.steps
   const std::map<NodeId, std::vector<std::string>>& reasons() const { return reasons_; }
 
@@ -136,9 +146,16 @@ bool match_embed(Lowering& l, NodeId anchor);        // Gather of a constant tab
 bool match_patch_embed(Lowering& l, NodeId anchor);  // Conv
 bool match_norm(Lowering& l, NodeId anchor);         // LayerNormalization
 bool match_gemm(Lowering& l, NodeId anchor);         // MatMul by a constant
+bool match_pointwise(Lowering& l, NodeId anchor);    // Add, Mul, activation behind a rounded sum; false without a reason for any other
 bool match_attention(Lowering& l, NodeId anchor);    // the second product of a found attention
 bool match_pool(Lowering& l, NodeId anchor);         // Gather / GatherND of rows
 bool match_l2normalize(Lowering& l, NodeId anchor);  // LpNormalization
+// A step for the Q of `value`, a DQ, where no step has written its codes and x has been written.
+void quantize_operand(Lowering& l, ValueId value);
+// A step that makes of the codes of `value` those at another scale, which it has from then on.
+void requantize(Lowering& l, ValueId value, float scale);
+// Of dequantized values that a step has written as codes: those that an attention quantizes again.
+void requantize_heads(Lowering& l, const std::vector<ValueId>& values);
 // The same attention as the three steps scores, softmax and values; `nodes`: m.nodes and what follows the result.
 void emit_attention_steps(Lowering& l, const AttentionMatch& m, const plan::Attention& op, const std::vector<NodeId>& nodes);
 // Finds all attentions from their Softmax; near misses are recorded with refuse().

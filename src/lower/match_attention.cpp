@@ -2,6 +2,7 @@
 // find_attentions reads the graph only; match_attention emits the step once the projections have been placed.
 #include <algorithm>
 
+#include "base/text.h"
 #include "lower/lowering.h"
 #include "ops/arithmetic.h"
 #include "ops/cast.h"
@@ -38,6 +39,7 @@ class HeadTrace {
       const Node* node = l_.graph.producer_of(value);
       if (node && is_float_cast(l_, *node)) value = take(value, 0);
       else if (const ValueId x = node ? unscaled(value, *node) : kNone; x != kNone) value = x;
+      else if (node && node->as<DequantizeLinear>() && in_.scale && split) return finished(value);  // of a sum that is rounded first
       else if (node && node->as<DequantizeLinear>()) value = unquantized(value, *node);
       else if (split) return finished(value);
       else if (!node) throw No{fmt::format("{} does not come from a projection", who_)};
@@ -142,6 +144,21 @@ ValueId take_key_mask(const Lowering& l, const Node& add, AttentionMatch& match)
   return kNone;
 }
 
+// What the Q of the scores' DQ, the last of match.nodes, reads: it becomes a step between those of an unfused attention.
+ValueId unrounded_scores(const Lowering& l, const Node& dq, AttentionMatch& match) {
+  const Node* q = l.graph.producer_of(dq.inputs[0]);
+  const auto scale = l.scalar_constant(dq.inputs[1]);
+  if (!q || !q->as<QuantizeLinear>() || !scale || l.scalar_constant(q->inputs[1]) != scale ||
+      l.graph.value(dq.inputs[0]).type->dtype != DType::e4m3)
+    throw No{"the scores' Q and DQ are not one pair of e4m3 and one scale"};
+  if (match.score_grid > 0) throw No{"the scores are quantized twice"};
+  if (!(match.score_scale > 0)) throw No{fmt::format("the codes of the scores are multiplied by {}", match.score_scale)};
+  match.score_grid = *scale * match.score_scale;
+  match.score_quantization = {match.nodes.back(), l.producer_id(dq.inputs[0])};
+  match.nodes.pop_back();
+  return q->inputs[0];
+}
+
 // From the softmax back to the first product.
 void trace_scores(const Lowering& l, ValueId value, AttentionMatch& match, const HostTensor** mask) {
   for (;;) {
@@ -156,6 +173,8 @@ void trace_scores(const Lowering& l, ValueId value, AttentionMatch& match, const
       match.scores = l.producer_id(value);
       return;
     }
+    if (node->as<Add>() && match.score_grid > 0)
+      throw No{"the scores are quantized with their mask on them, which no E4M3 holds: quantize them before it, or not at all"};
     if (node->as<Add>() && match.mask == kNone) {
       const ValueId before = take_key_mask(l, *node, match);
       if (before != kNone) {
@@ -168,9 +187,10 @@ void trace_scores(const Lowering& l, ValueId value, AttentionMatch& match, const
     if (node->as<Add>() && c && !*mask) *mask = c;
     else if (node->as<Mul>() && c && c->count() == 1) match.score_scale *= static_cast<float>(c->at(0));
     else if (node->as<Div>() && side == 1 && c && c->count() == 1) match.score_scale /= static_cast<float>(c->at(0));
-    else if (node->as<DequantizeLinear>())
-      throw No{"the scores are quantized (onnxruntime's quantizer leaves outputs alone with OpTypesToExcludeOutputQuantization)"};
-    else throw No{fmt::format("the scores pass through `{}` ({})", node->name, node->op.name())};
+    else if (node->as<DequantizeLinear>()) {
+      value = unrounded_scores(l, *node, match);
+      continue;
+    } else throw No{fmt::format("the scores pass through `{}` ({})", node->name, node->op.name())};
     value = node->inputs[1 - side];
   }
 }
@@ -185,16 +205,18 @@ ValueId behind_casts(const Lowering& l, ValueId value, AttentionMatch& match) {
   return value;
 }
 
-// Behind Casts and, unless the output has it already, a Q and DQ.
+// Behind Casts and, unless the output has them already, a Q and DQ, and again.
 ValueId take_output(const Lowering& l, ValueId value, AttentionMatch& match) {
   value = behind_casts(l, value, match);
-  auto q = match.output ? std::nullopt : l.quantized(value);
-  if (!q) return value;
-  if (q->values.size() != 1) throw No{"the quantized output has several uses"};
-  value = q->values[0];
-  match.nodes.insert(match.nodes.end(), q->nodes.begin(), q->nodes.end());
-  match.output = std::move(q);
-  return behind_casts(l, value, match);
+  for (auto* found : {&match.output, &match.again}) {
+    auto q = *found ? std::nullopt : l.quantized(value);
+    if (!q) continue;
+    if (q->values.size() != 1) throw No{"the quantized output has several uses"};
+    match.nodes.insert(match.nodes.end(), q->nodes.begin(), q->nodes.end());
+    value = behind_casts(l, q->values[0], match);
+    *found = std::move(q);
+  }
+  return value;
 }
 
 // Forward from the softmax: [Q DQ], the second product, Transpose, Reshape, with one [Q DQ] of the output among them.
@@ -228,6 +250,19 @@ ValueId follow_output(const Lowering& l, ValueId p, AttentionMatch& match) {
   return v;
 }
 
+// FP8 attention multiplies codes by codes.
+std::string half_quantized(const Lowering& l, const AttentionMatch& match) {
+  std::string with, without;
+  for (const auto& [in, name] : {std::pair{&match.q, "q"}, {&match.k, "k"}, {&match.v, "v"}}) {
+    std::string& list = in->scale ? with : without;
+    list += fmt::format("{}{} (`{}`)", list.empty() ? "" : ", ", name, printable(l.graph.value(in->base).name));
+  }
+  return fmt::format(
+      "it is half quantized: {} with Q/DQ, {} without. Quantize q, k and v, or none of them (`octet quantize`, or the "
+      "writer's q, k and v quantizers)",
+      with, without);
+}
+
 AttentionMatch match_softmax(const Lowering& l, NodeId id) {
   const Node& softmax = l.graph.node(id);
   AttentionMatch match;
@@ -249,8 +284,8 @@ AttentionMatch match_softmax(const Lowering& l, NodeId id) {
     throw No{"q, k and v do not come from three projections"};
   const bool all = match.q.scale && match.k.scale && match.v.scale;
   const bool none = !match.q.scale && !match.k.scale && !match.v.scale;
-  if (!all && !none) throw No{"only some of q, k and v are quantized"};
-  if (all && match.p_scale == 0 && !l.fuse_attention)
+  if (!all && !none) throw No{half_quantized(l, match)};
+  if (all && match.p_scale == 0 && !l.fuses(match))
     throw No{"q, k and v are quantized, the softmax is not: no unfused step multiplies both"};
   // ModelOpt writes both: the softmax alone where a linear-only recipe left q, k and v alone, or (before 0.46, its plug-in) all but it.
   if (all != (match.p_scale > 0))
@@ -287,8 +322,8 @@ bool match_attention(Lowering& l, NodeId anchor) {
   const auto found = std::find_if(l.attentions.begin(), l.attentions.end(), [&](const AttentionMatch& m) { return m.anchor == anchor; });
   if (found == l.attentions.end()) return l.refuse_as_consequence(anchor, "a product of two activations outside a fused attention"), false;
   const AttentionMatch& m = *found;
-  if (!l.fuse_attention && m.q.scale.has_value() != (m.p_scale > 0))
-    return l.refuse(anchor, "q, k, v and the softmax are not quantized alike, and the pass fuse-attention is off"), false;
+  if (!l.fuses(m) && m.q.scale.has_value() != (m.p_scale > 0))
+    return l.refuse(anchor, "q, k, v and the softmax are not quantized alike, and attention is not fused"), false;
   plan::Attention op;
   const auto width = static_cast<uint32_t>(m.heads * m.head_dim);
   const auto input = [&](const HeadInput& in) {
@@ -319,8 +354,9 @@ bool match_attention(Lowering& l, NodeId anchor) {
     op.out_scale = out.scale;
     nodes.insert(nodes.end(), out.nodes.begin(), out.nodes.end());
   }
-  if (l.fuse_attention) l.emit(l.graph.node(anchor).name, op, nodes, m.notes);
+  if (l.fuses(m)) l.emit(l.graph.node(anchor).name, op, nodes, m.notes);
   else emit_attention_steps(l, m, op, nodes);
+  if (m.again) requantize(l, m.result, m.again->scale);
   return true;
 }
 

@@ -165,13 +165,22 @@ bool is_patch_conv(const Conv& conv, const HostTensor& w) {
          conv.strides == std::vector<int64_t>{w.dims()[2], w.dims()[3]} && (conv.auto_pad == "NOTSET" || conv.auto_pad == "VALID");
 }
 
+// What the DQ of a constant gives.
+HostTensor dequantized(const Lowering& l, const Node& dq) {
+  std::vector<const HostTensor*> in;
+  for (const ValueId id : dq.inputs) in.push_back(l.graph.constant_of(id));
+  return std::move(dq.op.def().reference(dq.op.attributes(), in, l.graph.opset)[0]);
+}
+
 }  // namespace
 
 bool match_patch_embed(Lowering& l, NodeId anchor) {
   const Node& node = l.graph.node(anchor);
   const auto* conv = node.as<Conv>();
   const auto quantized = l.quantized_weight(node.inputs[1]);
-  const HostTensor* w = quantized ? quantized->codes : l.float_constant(node.inputs[1]);
+  const bool by_channel = quantized && quantized->scale->count() != 1;
+  const HostTensor floats = by_channel ? dequantized(l, l.graph.node(quantized->dq)) : HostTensor();
+  const HostTensor* w = by_channel ? &floats : quantized ? quantized->codes : l.float_constant(node.inputs[1]);
   if (!w || !is_patch_conv(*conv, *w))
     return l.refuse(anchor, "not a patch embedding: the kernel must equal its stride, without padding"), false;
   const Node* before = l.graph.producer_of(node.inputs[0]);
@@ -181,7 +190,6 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
     table = picture_table(l, node.inputs[0], why);
     if (!table) return l.refuse(anchor, why), false;
   }
-  if (quantized && quantized->scale->count() != 1) return l.refuse(anchor, "the FP8 kernel has one scale a channel"), false;
   PatchChain chain;
   if (const std::string no = follow_patches(l, node.outputs[0], chain); !no.empty()) return l.refuse(anchor, no), false;
 
@@ -203,7 +211,7 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
   op.height = static_cast<uint32_t>(in[1]);
   op.width = static_cast<uint32_t>(in[2]);
   op.patch = static_cast<uint32_t>(w->dims()[2]);
-  op.scale = quantized ? static_cast<float>(quantized->scale->at(0)) : 1;
+  op.scale = quantized && !by_channel ? static_cast<float>(quantized->scale->at(0)) : 1;
   op.weight = l.add_weight(l.graph.value(node.inputs[1]).name, w->reshaped({width, w->count() / width}));
   if (node.inputs.size() > 2 && node.inputs[2] != kNone)
     op.bias = l.add_weight(l.graph.value(node.inputs[2]).name, *l.float_constant(node.inputs[2]));
@@ -212,7 +220,9 @@ bool match_patch_embed(Lowering& l, NodeId anchor) {
   op.out = l.float_output(chain.result, dims);
   chain.nodes.push_back(anchor);
   if (quantized) chain.nodes.push_back(quantized->dq);
-  l.emit(node.name, op, chain.nodes);
+  std::vector<std::string> notes;
+  if (by_channel) notes.push_back(fmt::format("its FP8 weight has a scale a channel: kept in {}", w->dtype()));
+  l.emit(node.name, op, chain.nodes, notes);
   return true;
 }
 

@@ -4,31 +4,23 @@
 #include <array>
 #include <cstring>
 
+#include "lower/epilogue.h"
 #include "lower/lowering.h"
 #include "numeric/convert.h"
 #include "ops/arithmetic.h"
-#include "ops/gelu.h"
 #include "ops/matmul.h"
 
 namespace octet::lowering {
 namespace {
 
 // One linear layer up to its epilogue, read from the graph without changing anything.
-struct Linear {
+struct Linear : Epilogue {
   NodeId matmul = kNone;
   ValueId a = kNone;                         // value the product reads
   Located located;                           // where it lies
   const HostTensor* weight = nullptr;        // [K, N], e4m3 codes or a float type
   const HostTensor* weight_scale = nullptr;  // of codes: one element or [N]
-  std::string weight_name, bias_name;
-  const HostTensor* bias = nullptr;
-  const HostTensor* factor = nullptr;  // [N], multiplied onto the product: LayerScale
-  bool factor_on_bias = false;
-  plan::Activation activation = plan::Activation::kNone;
-  float mul = 1;
-  ValueId residual = kNone;
-  ValueId result = kNone;
-  std::vector<NodeId> nodes;
+  std::string weight_name;
   int64_t k() const { return weight->dims()[0]; }
   int64_t n() const { return weight->dims()[1]; }
 };
@@ -55,55 +47,8 @@ std::string read_operands(const Lowering& l, NodeId id, Linear& linear) {
   if (a == DType::e4m3 && linear.weight->dtype() != DType::e4m3)
     return fmt::format("its input is quantized, its weight is {}: quantize both or neither", linear.weight->dtype());
   linear.result = node.outputs[0];
+  linear.width = linear.n();
   return "";
-}
-
-// The residual can be added if it is an activation of the same type that an earlier step has written.
-bool is_residual(const Lowering& l, ValueId value, ValueId result) {
-  const auto at = l.locate(value);
-  return at && at->scale == 1 && l.graph.value(value).type == l.graph.value(result).type &&
-         l.plan.buffers[at->buffer].dtype == l.graph.value(value).type->dtype;
-}
-
-plan::Activation activation_of(const Node& node) {
-  if (node.as<QuickGelu>()) return plan::Activation::kQuickGelu;
-  if (const auto* gelu = node.as<Gelu>()) return gelu->approximate == "tanh" ? plan::Activation::kGeluTanh : plan::Activation::kGeluErf;
-  return plan::Activation::kNone;
-}
-
-// Takes one more node of the epilogue; false when the next one does not fold.
-bool extend(const Lowering& l, Linear& linear) {
-  NodeId id = kNone;
-  const Node* node = l.only_consumer(linear.result, &id);
-  if (!node || linear.residual != kNone) return false;
-  const size_t other = node->inputs.size() == 2 && node->inputs[0] == linear.result ? 1 : 0;
-  if (node->as<Add>()) {
-    const HostTensor* c = l.float_constant(node->inputs[other]);
-    const bool plain = linear.activation == plan::Activation::kNone && linear.mul == 1;
-    if (c && plain && !linear.bias && c->count() == linear.n() && c->dims().back() == linear.n()) {
-      linear.bias = c;
-      linear.bias_name = l.graph.value(node->inputs[other]).name;
-    } else if (!c && is_residual(l, node->inputs[other], linear.result)) {
-      linear.residual = node->inputs[other];
-    } else {
-      return false;
-    }
-  } else if (const auto act = activation_of(*node); act != plan::Activation::kNone) {
-    if (linear.activation != plan::Activation::kNone || linear.mul != 1) return false;
-    linear.activation = act;
-  } else if (const HostTensor* c = node->as<Mul>() ? l.float_constant(node->inputs[other]) : nullptr; c && c->count() > 1) {
-    const bool plain = linear.activation == plan::Activation::kNone && linear.mul == 1;
-    if (!plain || linear.factor || c->count() != linear.n() || c->dims().back() != linear.n()) return false;
-    linear.factor = c;
-    linear.factor_on_bias = linear.bias != nullptr;
-  } else if (const auto c = node->as<Mul>() ? l.scalar_constant(node->inputs[other]) : std::nullopt) {
-    linear.mul *= *c;
-  } else {
-    return false;
-  }
-  linear.nodes.push_back(id);
-  linear.result = node->outputs[0];
-  return true;
 }
 
 // The linear whose result is `base`: [Add bias] <- MatMul.
@@ -244,6 +189,9 @@ bool match_projection(Lowering& l, NodeId anchor, ValueId base) {
   }
   const DType out = fp8 ? DType::e4m3 : l.graph.value(base).type->dtype;
   op.out = l.add_buffer(base, out, {attention.tokens, static_cast<int64_t>(op.n)});
+  if (roles.size() == 3)
+    l.plan.buffers[op.out].name = fmt::format("{1}{0}{2}{0}{3}", plan::kMerged, l.graph.value(inputs[0]->base).name,
+                                              l.graph.value(inputs[1]->base).name, l.graph.value(inputs[2]->base).name);
   for (const int r : roles) l.place(inputs[static_cast<size_t>(r)]->base, {op.out, inputs[static_cast<size_t>(r)]->scale.value_or(1)});
   const std::string name = joined_name(linears, [&](const Linear& x) { return l.graph.node(x.matmul).name; });
   l.emit(name, op, nodes, notes);
@@ -254,6 +202,7 @@ bool match_projection(Lowering& l, NodeId anchor, ValueId base) {
 
 bool match_gemm(Lowering& l, NodeId anchor) {
   Linear linear;
+  quantize_operand(l, l.graph.node(anchor).inputs[0]);
   if (const std::string no = read_operands(l, anchor, linear); !no.empty()) {
     if (l.locate(linear.a)) l.refuse(anchor, no);
     else l.refuse_as_consequence(anchor, no);
@@ -267,11 +216,7 @@ bool match_gemm(Lowering& l, NodeId anchor) {
   const Linear* one[] = {&linear};
   plan::Gemm op = gemm_of(l, one, notes);
   if (linear.residual != kNone) op.residual = l.require(linear.residual, l.graph.node(anchor).name).buffer;
-  auto dims = l.item_dims(linear.result);
-  // A sum with the residual is written in its float type, even where it is quantized at once: no gemm writes codes of it.
-  const bool sum = op.residual != plan::kNoId;
-  auto out =
-      sum ? Lowering::Output{l.float_output(linear.result, std::move(dims)), 1, {}, {}} : l.finish_output(linear.result, std::move(dims));
+  auto out = l.epilogue_output(linear.result, l.item_dims(linear.result), op.residual != plan::kNoId);
   op.out = out.buffer;
   op.ranges[0].out_scale = out.scale;
   linear.nodes.insert(linear.nodes.end(), out.nodes.begin(), out.nodes.end());

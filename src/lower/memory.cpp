@@ -30,6 +30,7 @@ void for_each_use(const plan::Operation& op, Use&& use) {
     void operator()(const plan::Softmax& o) { use(o.in), use(o.mask), use(o.out); }
     void operator()(const plan::Values& o) { use(o.in), use(o.v.buffer), use(o.out); }
     void operator()(const plan::FakeQuantize& o) { use(o.in), use(o.out); }
+    void operator()(const plan::Pointwise& o) { use(o.in), use(o.residual), use(o.out); }
   } visitor{use};
   std::visit(visitor, op);
 }

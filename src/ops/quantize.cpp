@@ -163,7 +163,7 @@ std::vector<Inferred> QuantizeLinear::infer(InferContext& context) const {
              "use 1 (f32), 10 (f16) or 16 (bf16)");
   const auto kind = layout(context, axis, block_size);
   if (kind && *kind != Layout::kTensor)
-    ops::check(context, x.constant != nullptr, "Q3",
+    ops::check(context, x.constant != nullptr || x.from_constants, "Q3",
                fmt::format("{} is an activation and its scale has {} elements", context.input_name(0),
                            to_string(ops::product_dim(scale.type.shape))),
                "quantize activations per tensor: one scale");

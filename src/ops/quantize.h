@@ -15,7 +15,7 @@ std::optional<DType> from_onnx_number(int64_t number);
 // stays (saturate == 0: NaN in e4m3, infinity in e5m2). y's type: zero_point's, else output_dtype, else u8.
 //   T1: x is f32, f16 or bf16.  T2: the scale is f32, or has x's type.  T3: output_dtype equals zero_point's type.
 //   T4: y is e4m3, e5m2, i8 or u8.  Q1: a constant scale is finite and > 0.  Q2: an f8 zero point is 0.
-//   Q3: activations are quantized per tensor: other scale layouts need a constant x.
+//   Q3: activations are quantized per tensor: other scale layouts need an x that constants alone give.
 //   S1: the scale's layout fits x.  S2: zero_point has the scale's shape, or both hold one element.  A1: axis in range,
 //   block_size >= 0, precision 0, 1, 10 or 16.
 struct QuantizeLinear {

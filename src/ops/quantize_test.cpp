@@ -118,6 +118,10 @@ TEST(QuantizeLinearRules, layouts) {
   EXPECT_THAT(q_rules("f16[2,2]", "f16[2] = {1,1}", ", %w"), ElementsAre("Q3"));
   EXPECT_THAT(q_rules("f16[2,2] = {1,1,1,1}", "f16[2] = {1,1}", ", %w"), ElementsAre());
   EXPECT_THAT(q_rules("f16[2,3]", "f16[2] = {1,1}", ", %w"), ElementsAre("S1"));
+  const std::string body =
+      " const %s: f16[2] = {1,1} const %z: e4m3[2] = {0,0} %t = Transpose(%x) %i = Identity(%t) %y = QuantizeLinear(%i, %s, %z) output %y";
+  EXPECT_THAT(check("const %x: f16[2,2] = {1,2,3,4}" + body).rules(), ElementsAre());  // what only constants go into is one
+  EXPECT_THAT(check("input %x: f16[2,2]" + body).rules(), ElementsAre("Q3"));
   EXPECT_THAT(q_rules("f16[2,2] = {1,1,1,1}", "f16[2] = {1,1}", ", %w", "axis=2"), ElementsAre("A1"));
   EXPECT_THAT(q_rules("f16[2,2]", "f16[] = {1}", ", %z", "block_size=-1"), ElementsAre("A1"));
   EXPECT_THAT(q_rules("f16[2,2] = {1,1,1,1}", "f16[2,2] = {1,1,1,1}", "", "output_dtype=17, block_size=1"), ElementsAre());

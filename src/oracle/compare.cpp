@@ -61,6 +61,7 @@ double out_scale_of(const plan::Step& step, int64_t col) {
   if (const auto* attention = std::get_if<plan::Attention>(&step.op)) return attention->out_scale;
   if (const auto* softmax = std::get_if<plan::Softmax>(&step.op)) return softmax->out_scale;
   if (const auto* values = std::get_if<plan::Values>(&step.op)) return values->out_scale;
+  if (const auto* pointwise = std::get_if<plan::Pointwise>(&step.op)) return pointwise->out_scale;
   return 1;
 }
 

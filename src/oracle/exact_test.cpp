@@ -14,8 +14,8 @@ constexpr int64_t kBatch = 3;
 
 // Plans with the operations' variants that the two towers lack.
 std::vector<plan::Plan> variants() {
-  std::vector<plan::Plan> plans{plan::testing::text_plan(), plan::testing::image_plan(), plan::testing::unfused_plan(),
-                                plan::testing::fake_quantized_plan(), plan::testing::bytes_plan()};
+  std::vector<plan::Plan> plans{plan::testing::text_plan(),           plan::testing::image_plan(), plan::testing::unfused_plan(),
+                                plan::testing::fake_quantized_plan(), plan::testing::bytes_plan(), plan::testing::rounded_sums_plan()};
   for (const auto activation : {plan::Activation::kGeluErf, plan::Activation::kGeluTanh}) {
     plan::Plan plan = plan::testing::image_plan(3);
     std::get<plan::Gemm>(plan.steps[2].op).activation = activation;

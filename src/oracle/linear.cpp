@@ -1,4 +1,4 @@
-// GEMM and patch embedding: products with a weight matrix, and what follows them.
+// GEMM and patch embedding: products with a weight matrix, and what follows them, alone too.
 #include <cmath>
 
 #include "oracle/bound.h"
@@ -157,8 +157,44 @@ class PatchEmbedRows : public StepRows {
   std::vector<double> bias_, class_token_, position_, table_;
 };
 
+// What follows a product, alone. A quotient of a stored value by a scale is what the format defines: no bound.
+class PointwiseRows : public StepRows {
+ public:
+  PointwiseRows(const StepInput& in, const plan::Pointwise& op) : in_(in), op_(op), bias_(weight_values(in.plan, op.bias, op.cols, 0)) {}
+
+  void compute(std::span<const int64_t> rows, double* values, double* bounds) const override {
+    const auto n = static_cast<int64_t>(op_.cols);
+    std::vector<double> residual(op_.cols);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      double* y = values + static_cast<int64_t>(i) * n;
+      decode(in_.type(op_.in), in_.buffers[op_.in], rows[i] * n, n, y);
+      if (op_.residual != plan::kNoId) decode(in_.type(op_.residual), in_.buffers[op_.residual], rows[i] * n, n, residual.data());
+      for (int64_t c = 0; c < n; ++c) {
+        const double bound = finish(y[c], bias_[static_cast<size_t>(c)], residual[static_cast<size_t>(c)]);
+        if (bounds) bounds[static_cast<int64_t>(i) * n + c] = bound;
+      }
+    }
+  }
+
+ private:
+  double finish(double& y, double bias, double residual) const {
+    const double product = y * op_.scale, x = product + bias, after = activate(op_.activation, x) * op_.mul;
+    y = (after + residual) / op_.out_scale;
+    if (op_.bias == plan::kNoId && op_.residual == plan::kNoId && op_.activation == plan::Activation::kNone && op_.mul == 1 &&
+        op_.scale == 1)
+      return kHalfUlp * std::abs(y);
+    const double before = 3 * kHalfUlp * (std::abs(product) + std::abs(bias));
+    return (activation_bound(op_.activation, x, before) * std::abs(op_.mul) + 4 * kHalfUlp * (std::abs(after) + std::abs(residual))) /
+           op_.out_scale;
+  }
+  StepInput in_;
+  const plan::Pointwise& op_;
+  std::vector<double> bias_;
+};
+
 }  // namespace
 
+std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::Pointwise& op) { return std::make_unique<PointwiseRows>(in, op); }
 std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::Gemm& op) { return std::make_unique<GemmRows>(in, op); }
 std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::PatchEmbed& op) { return std::make_unique<PatchEmbedRows>(in, op); }
 

@@ -33,6 +33,7 @@ std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::Scores& op);
 std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::Softmax& op);
 std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::Values& op);
 std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::FakeQuantize& op);
+std::unique_ptr<StepRows> rows_of(const StepInput& in, const plan::Pointwise& op);
 
 std::vector<double> weight_values(const plan::Plan& plan, plan::Id id, size_t count, double fallback);  // fallback if id is kNoId
 int64_t id_at(DType dtype, const std::byte* ids, int64_t i);                                            // i32 or i64

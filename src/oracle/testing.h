@@ -96,16 +96,18 @@ struct Naive {
     const long double n = (at(op.in, row * op.cols + c) - mean) / std::sqrt(square / op.cols + op.epsilon);
     return static_cast<double>((n * weight(op.gamma, c, 1) + weight(op.beta, c)) / op.out_scale);
   }
+  static long double activated(plan::Activation activation, long double y) {
+    if (activation == plan::Activation::kQuickGelu) return y / (1 + std::exp(-1.702L * y));
+    if (activation == plan::Activation::kGeluErf) return y * (1 + std::erf(y / std::sqrt(2.0L))) / 2;
+    if (activation == plan::Activation::kGeluTanh)
+      return y * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0L)) * (y + 0.044715L * y * y * y))) / 2;
+    return y;
+  }
   double operator()(const plan::Gemm& op, int64_t row, int64_t n) const {
     long double sum = 0;
     for (int64_t k = 0; k < op.k; ++k) sum += static_cast<long double>(at(op.a, row * op.k + k)) * weight(op.weight, n * op.k + k);
     const plan::ColumnRange& range = *std::ranges::find_if(op.ranges, [n](const auto& r) { return n < r.end; });
-    long double y = sum * range.alpha * weight(op.channel_scale, n, 1) + weight(op.bias, n);
-    if (op.activation == plan::Activation::kQuickGelu) y = y / (1 + std::exp(-1.702L * y));
-    if (op.activation == plan::Activation::kGeluErf) y = y * (1 + std::erf(y / std::sqrt(2.0L))) / 2;
-    if (op.activation == plan::Activation::kGeluTanh)
-      y = y * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0L)) * (y + 0.044715L * y * y * y))) / 2;
-    y *= range.mul;
+    long double y = activated(op.activation, sum * range.alpha * weight(op.channel_scale, n, 1) + weight(op.bias, n)) * range.mul;
     if (op.residual != plan::kNoId) y += at(op.residual, row * op.n + n);
     return static_cast<double>(y / range.out_scale);
   }
@@ -173,6 +175,11 @@ struct Naive {
     const double x = at(op.in, row * op.cols + c);
     const bool codes = plan.buffers[op.in].dtype == DType::e4m3;
     return (codes ? x : static_cast<double>(decode_e4m3(encode_e4m3(static_cast<float>(x) / op.scale)))) * op.scale;
+  }
+  double operator()(const plan::Pointwise& op, int64_t row, int64_t c) const {
+    const long double x = static_cast<long double>(at(op.in, row * op.cols + c)) * op.scale + weight(op.bias, c);
+    const double rest = op.residual == plan::kNoId ? 0 : at(op.residual, row * op.cols + c);
+    return static_cast<double>((activated(op.activation, x) * op.mul + rest) / op.out_scale);
   }
   double operator()(const plan::L2Normalize& op, int64_t item, int64_t c) const {
     long double squares = 0;

@@ -73,6 +73,11 @@ inline void fields(Is<Values> auto& self, auto&& visit) {
 inline void fields(Is<FakeQuantize> auto& self, auto&& visit) {
   visit("in", self.in), visit("out", self.out), visit("rows", self.rows), visit("cols", self.cols), visit("scale", self.scale);
 }
+inline void fields(Is<Pointwise> auto& self, auto&& visit) {
+  visit("in", self.in), visit("out", self.out), visit("residual", self.residual), visit("bias", self.bias), visit("rows", self.rows);
+  visit("cols", self.cols), visit("activation", self.activation), visit("scale", self.scale), visit("mul", self.mul);
+  visit("out_scale", self.out_scale);
+}
 inline void fields(Is<Step> auto& self, auto&& visit) { visit("name", self.name), visit("op", self.op), visit("notes", self.notes); }
 inline void fields(Is<SourceNode> auto& self, auto&& visit) {
   visit("name", self.name), visit("op", self.op), visit("inputs", self.inputs), visit("outputs", self.outputs);

@@ -65,12 +65,26 @@ std::string row(const char* name) {
 TEST(PlanFormat, DocumentAgreesWithTheCode) {
   const std::string document = read_text(OCTET_SOURCE_DIR "/docs/formats/plan.md");
   const auto expect = [&](const std::string& line) { EXPECT_NE(document.find(line), document.npos) << line; };
-  for (const std::string& line :
-       {row<Binding>("Binding"), row<Buffer>("Buffer"), row<Weight>("Weight"), row<Step>("Step"), row<Embed>("Embed"),
-        row<PatchEmbed>("PatchEmbed"), row<Norm>("Norm"), row<Gemm>("Gemm"), row<ColumnRange>("ColumnRange"), row<Attention>("Attention"),
-        row<AttentionInput>("AttentionInput"), row<Pool>("Pool"), row<L2Normalize>("L2Normalize"), row<Scores>("Scores"),
-        row<Softmax>("Softmax"), row<Values>("Values"), row<FakeQuantize>("FakeQuantize"), row<Source>("Source"),
-        row<SourceNode>("SourceNode")})
+  for (const std::string& line : {row<Binding>("Binding"),
+                                  row<Buffer>("Buffer"),
+                                  row<Weight>("Weight"),
+                                  row<Step>("Step"),
+                                  row<Embed>("Embed"),
+                                  row<PatchEmbed>("PatchEmbed"),
+                                  row<Norm>("Norm"),
+                                  row<Gemm>("Gemm"),
+                                  row<ColumnRange>("ColumnRange"),
+                                  row<Attention>("Attention"),
+                                  row<AttentionInput>("AttentionInput"),
+                                  row<Pool>("Pool"),
+                                  row<L2Normalize>("L2Normalize"),
+                                  row<Scores>("Scores"),
+                                  row<Softmax>("Softmax"),
+                                  row<Values>("Values"),
+                                  row<FakeQuantize>("FakeQuantize"),
+                                  row<Pointwise>("Pointwise"),
+                                  row<Source>("Source"),
+                                  row<SourceNode>("SourceNode")})
     expect(line);
   const auto section = [&](const char* name, auto visit_fields) {
     Describe describe;

@@ -30,7 +30,7 @@ std::string image_of(const Plan& plan) {
 
 TEST(PlanIo, RoundTrip) {
   const Scratch scratch;
-  for (const Plan& plan : {text_plan(), image_plan(), unfused_plan(), fake_quantized_plan(), bytes_plan()}) {
+  for (const Plan& plan : {text_plan(), image_plan(), unfused_plan(), fake_quantized_plan(), bytes_plan(), rounded_sums_plan()}) {
     const uint64_t size = write(plan, scratch / "a.plan");
     EXPECT_EQ(size, std::filesystem::file_size(scratch / "a.plan"));
     const Plan back = read(scratch / "a.plan");

@@ -14,6 +14,13 @@ struct ProblemOf {
   std::string_view type(Id buffer) const { return octet::name_of(plan.buffers.at(buffer).dtype); }
   int64_t last(Id buffer) const { return plan.buffers.at(buffer).dims.back(); }
 
+  static std::string epilogue(const auto& op) {
+    std::string text;
+    if (op.bias != kNoId) text += "+bias";
+    if (op.activation != Activation::kNone) text.append("+").append(name_of(op.activation));
+    if (op.residual != kNoId) text += "+residual";
+    return text;
+  }
   std::string operator()(const Embed& op) const {
     return fmt::format("embed:{}:{}x{}x{}{}", type(op.ids), batch, last(op.ids), last(op.out), op.types != kNoId ? "+types" : "");
   }
@@ -25,12 +32,8 @@ struct ProblemOf {
     return fmt::format("norm:{}->{}:{}x{}", type(op.in), type(op.out), batch * op.rows, op.cols);
   }
   std::string operator()(const Gemm& op) const {
-    std::string text = fmt::format("gemm:{}x{}->{}:{}x{}x{}", type(op.a), octet::name_of(plan.weights.at(op.weight).dtype), type(op.out),
-                                   batch * op.rows, op.n, op.k);
-    if (op.bias != kNoId) text += "+bias";
-    if (op.activation != Activation::kNone) text.append("+").append(name_of(op.activation));
-    if (op.residual != kNoId) text += "+residual";
-    return text;
+    return fmt::format("gemm:{}x{}->{}:{}x{}x{}{}", type(op.a), octet::name_of(plan.weights.at(op.weight).dtype), type(op.out),
+                       batch * op.rows, op.n, op.k, epilogue(op));
   }
   std::string operator()(const Attention& op) const {
     const std::string_view in = type(op.q.buffer);
@@ -58,6 +61,9 @@ struct ProblemOf {
   std::string operator()(const FakeQuantize& op) const {
     return fmt::format("fake_quantize:{}->{}:{}x{}", type(op.in), type(op.out), batch * op.rows, op.cols);
   }
+  std::string operator()(const Pointwise& op) const {
+    return fmt::format("pointwise:{}->{}:{}x{}{}", type(op.in), type(op.out), batch * op.rows, op.cols, epilogue(op));
+  }
 };
 
 }  // namespace
@@ -70,8 +76,8 @@ std::string_view name_of(Activation activation) {
 }
 
 std::string_view kind_of(const Operation& op) {
-  constexpr std::string_view kKinds[] = {"embed",       "patch_embed", "norm",    "gemm",   "attention",    "pool",
-                                         "l2normalize", "scores",      "softmax", "values", "fake_quantize"};
+  constexpr std::string_view kKinds[] = {"embed",       "patch_embed", "norm",    "gemm",   "attention",     "pool",
+                                         "l2normalize", "scores",      "softmax", "values", "fake_quantize", "pointwise"};
   static_assert(std::size(kKinds) == std::variant_size_v<Operation>);
   return kKinds[op.index()];
 }

@@ -19,9 +19,12 @@ namespace octet::plan {
 using Id = uint32_t;  // index into buffers or weights
 inline constexpr Id kNoId = 0xffffffff;
 
+// Between the names of the tensors that a step of merged projections writes side by side, in the name of its buffer.
+inline constexpr std::string_view kMerged = " + ";
+
 // An activation. Lives at arena + offset * batch (offset and bytes are per item; see lower/memory.h), or is bound by the caller.
 struct Buffer {
-  std::string name;  // the ONNX tensor it stands for
+  std::string name;  // the ONNX tensor it stands for, or several (kMerged)
   DType dtype = DType::f16;
   std::vector<int64_t> dims;  // per item, batch axis dropped: [S, D]
   uint64_t offset = 0;        // bytes per item in the arena; 0 for bound buffers
@@ -149,9 +152,21 @@ struct FakeQuantize {
   uint32_t rows = 0, cols = 0;
   float scale = 1;
 };
+// out[r,n] = round((act(in[r,n] * scale + bias[n]) * mul + residual[r,n]) / out_scale): the epilogue of a product whose sum was rounded
+// to e4m3 before it, or nothing of it: codes at one scale become codes at another, floats become codes.
+struct Pointwise {
+  Id in = kNoId, out = kNoId, residual = kNoId;  // [rows, cols]; residual a float of out's dtype, or kNoId
+  Id bias = kNoId;                               // [cols] or kNoId
+  uint32_t rows = 0, cols = 0;                   // rows per item
+  Activation activation = Activation::kNone;
+  float scale = 1;      // dequantization scale of e4m3 codes, else 1
+  float mul = 1;        // head scale folded into q and k
+  float out_scale = 1;  // of an e4m3 output, else 1
+};
 
 // The index is stored: append only.
-using Operation = std::variant<Embed, PatchEmbed, Norm, Gemm, Attention, Pool, L2Normalize, Scores, Softmax, Values, FakeQuantize>;
+using Operation =
+    std::variant<Embed, PatchEmbed, Norm, Gemm, Attention, Pool, L2Normalize, Scores, Softmax, Values, FakeQuantize, Pointwise>;
 
 struct Step {
   std::string name;  // "vision.layers.3.qkv": from the anchor ONNX node
@@ -188,8 +203,8 @@ struct Plan {
   std::shared_ptr<const MappedFile> file;
 };
 
-std::string_view kind_of(
-    const Operation& op);  // "embed patch_embed norm gemm attention pool l2normalize scores softmax values fake_quantize"
+// "embed patch_embed norm gemm attention pool l2normalize scores softmax values fake_quantize pointwise"
+std::string_view kind_of(const Operation& op);
 uint64_t bytes_per_item(const Buffer& buffer);
 // The problem string of a step at a batch: "gemm:e4m3xe4m3->f16:2056x1024x4096+bias+residual". Test, bench and report share it.
 std::string problem_of(const Plan& plan, const Step& step, int64_t batch);

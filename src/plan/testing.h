@@ -199,4 +199,26 @@ inline Plan bytes_plan(uint32_t seed = 2) {
   return plan;
 }
 
+// image_plan() whose two sums are rounded to e4m3 before bias, activation and residual.
+inline Plan rounded_sums_plan(uint32_t seed = 2) {
+  Plan plan = image_plan(seed);
+  const auto arena = [&](const char* name, int64_t cols) {
+    plan.buffers.push_back({name, DType::e4m3, {7, cols}, plan.arena_bytes_per_item, 0});
+    plan.arena_bytes_per_item += (bytes_per_item(plan.buffers.back()) + 63) / 64 * 64;
+    return static_cast<Id>(plan.buffers.size() - 1);
+  };
+  const auto split = [&](size_t step, const char* name) {
+    auto& gemm = std::get<Gemm>(plan.steps[step].op);
+    ColumnRange& range = gemm.ranges[0];
+    const Pointwise rest{arena(name, gemm.n), gemm.out, gemm.residual, gemm.bias,      gemm.rows, gemm.n,
+                         gemm.activation,     0.01f,    range.mul,     range.out_scale};
+    gemm.out = rest.in, gemm.residual = gemm.bias = kNoId, gemm.activation = Activation::kNone, range.mul = 1, range.out_scale = 0.01f;
+    plan.steps.insert(plan.steps.begin() + static_cast<std::ptrdiff_t>(step) + 1, {name, rest, {"its sum is rounded"}});
+    plan.source.steps.insert(plan.source.steps.begin() + static_cast<std::ptrdiff_t>(step) + 1, std::vector<uint32_t>{});
+  };
+  split(3, "fc2.sum");
+  split(2, "fc1.sum");
+  return plan;
+}
+
 }  // namespace octet::plan::testing

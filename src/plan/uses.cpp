@@ -22,6 +22,7 @@ struct Reads {
   std::vector<Id> operator()(const Softmax& op) const { return present({op.in, op.mask}); }
   std::vector<Id> operator()(const Values& op) const { return present({op.in, op.v.buffer}); }
   std::vector<Id> operator()(const FakeQuantize& op) const { return present({op.in}); }
+  std::vector<Id> operator()(const Pointwise& op) const { return present({op.in, op.residual}); }
 };
 
 struct Weights {
@@ -36,6 +37,7 @@ struct Weights {
   std::vector<Id> operator()(const Softmax&) const { return {}; }
   std::vector<Id> operator()(const Values&) const { return {}; }
   std::vector<Id> operator()(const FakeQuantize&) const { return {}; }
+  std::vector<Id> operator()(const Pointwise& op) const { return present({op.bias}); }
 };
 
 }  // namespace

@@ -230,6 +230,19 @@ struct Check {
     buffer(op.in, "in", bit(out.dtype) | bit(DType::e4m3), op.rows, op.cols);
     check_scale(op.scale, "scale");
   }
+  void operator()(const Pointwise& op) const {
+    const Buffer& in = buffer(op.in, "in", kFloatsAndE4m3, op.rows, op.cols);
+    const Buffer& out = buffer(op.out, "out", kFloatsAndE4m3, op.rows, op.cols);
+    weight(op.bias, "bias", kFloats, op.cols, op.cols, true);
+    if (op.residual != kNoId) {
+      buffer(op.residual, "residual", bit(out.dtype) & kFloats, op.rows, op.cols);
+      require(op.residual != op.in, "residual and in are one buffer");
+    }
+    check_scale(op.scale, "scale");
+    require(in.dtype == DType::e4m3 || op.scale == 1, "scale is {}, but only e4m3 inputs are scaled", op.scale);
+    require(std::isfinite(op.mul), "mul is {}", op.mul);
+    out_scale(out.dtype, op.out_scale);
+  }
 };
 
 }  // namespace

@@ -268,7 +268,7 @@ TEST(Validate, OverlapAgreesWithBruteForce) {
 TEST(Validate, FourByteSweepsAreRefusedOrHarmless) {
   const Scratch scratch;
   size_t refused = 0, read_back = 0;
-  for (const Plan& plan : {text_plan(), image_plan(), unfused_plan(), fake_quantized_plan(), bytes_plan()}) {
+  for (const Plan& plan : {text_plan(), image_plan(), unfused_plan(), fake_quantized_plan(), bytes_plan(), rounded_sums_plan()}) {
     const std::string file = file_of(plan, scratch);
     for (const SectionId id : {SectionId::kMeta, SectionId::kBuffers, SectionId::kWeights, SectionId::kSteps, SectionId::kSource}) {
       const Section section = section_of(file, id);

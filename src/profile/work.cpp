@@ -43,6 +43,7 @@ struct NatureOf {
     return {"unfused attention", op.in, 2 * pairs(op.tokens, op.causal != 0) * op.heads * op.head_dim, true};
   }
   Nature operator()(const plan::FakeQuantize& op) const { return {"quantization", op.in}; }
+  Nature operator()(const plan::Pointwise& op) const { return {"quantization", op.in}; }
 };
 
 // A table is read row by row, not as a whole.

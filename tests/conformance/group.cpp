@@ -90,7 +90,7 @@ std::span<const std::string> group_names() {
     std::vector<std::string> all;
     for (const char* family : {"gemm", "attention"})
       for (const DType type : kTypes) all.push_back(fmt::format("{}_{}", family, type));
-    for (const char* family : {"norm", "embed", "patch", "pool", "l2normalize", "masked", "steps", "softmax", "fake_quantize"})
+    for (const char* family : {"norm", "embed", "patch", "pool", "l2normalize", "masked", "steps", "softmax", "fake_quantize", "pointwise"})
       all.emplace_back(family);
     return all;
   }();
@@ -113,6 +113,7 @@ Group make_group(const std::string& name) {
   if (name == "pool") add_pool(group);
   if (name == "l2normalize") add_l2normalize(group);
   if (name == "fake_quantize") add_fake_quantize(group);
+  if (name == "pointwise") add_pointwise(group);
   return group;
 }
 

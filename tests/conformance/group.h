@@ -59,5 +59,6 @@ void add_patch_embed(Group& group);
 void add_pool(Group& group);
 void add_l2normalize(Group& group);
 void add_fake_quantize(Group& group);
+void add_pointwise(Group& group);
 
 }  // namespace octet::conformance

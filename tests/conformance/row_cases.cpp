@@ -146,4 +146,25 @@ void add_fake_quantize(Group& group) {
         }
 }
 
+void add_pointwise(Group& group) {
+  uint32_t turn = 0;
+  for (const DType in : {DType::e4m3, DType::f16, DType::bf16, DType::f32})
+    for (const DType out : {DType::e4m3, DType::f16, DType::bf16, DType::f32})
+      for (const auto activation :
+           {plan::Activation::kNone, plan::Activation::kQuickGelu, plan::Activation::kGeluErf, plan::Activation::kGeluTanh})
+        for (const int64_t cols : {1, 7, 768}) {
+          plan::Pointwise op;
+          op.in = group.buffer(in, {5, cols}, in == DType::e4m3 ? kCodes : Fill{});
+          op.out = group.buffer(out, {5, cols});
+          if (out != DType::e4m3 && turn % 3 == 0) op.residual = group.buffer(out, {5, cols});
+          if (turn % 4 != 0) op.bias = group.weight(turn % 2 == 0 ? DType::f16 : DType::f32, {cols});
+          op.rows = 5, op.cols = static_cast<uint32_t>(cols);
+          op.activation = activation;
+          op.scale = in == DType::e4m3 ? 0.03f : 1;
+          op.mul = turn % 5 == 0 ? 0.3535534f : 1;
+          op.out_scale = out == DType::e4m3 ? 0.007f : 1;
+          group.step(op, kBatches[turn++ % 3]);
+        }
+}
+
 }  // namespace octet::conformance

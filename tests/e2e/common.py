@@ -207,6 +207,99 @@ def cosines(a, b):
     return (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
 
 
+# What the contract lets a step differ by from the `onnx` reference, given the same inputs: one code in at most 2 % of elements.
+MOST_CODES = 2.0
+# The same as SQNR: 2 % of the values off by the widest step of E4M3, an eighth of the value. Rounding to E4M3 alone leaves about 31 dB: an
+# engine that rounds elsewhere, or at another scale, is below.
+CODES_DB = -10 * math.log10(MOST_CODES / 100 / 8**2)
+# Floats, relative: three independent roundings (product, bias, residual), each uniform within half a unit in the last place, which is
+# 2^(1 - bits) of the value at most; twice that, since a sum may be smaller than what was rounded for it. f32: K products in another order as
+# well, a random walk of 4,096 such roundings.
+FLOATS = {dtype: 2 * math.sqrt(roundings / 12) * 2.0**(1 - bits) for dtype, bits, roundings in (("f16", 11, 3), ("bf16", 8, 3), ("f32", 24, 4096))}
+
+
+def inner_values(model, names, given):
+    """onnxruntime's values of inner tensors, node by node."""
+    import onnx
+    import onnxruntime as ort
+    have = {o.name for o in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names) if name not in have)
+    options = ort.SessionOptions()
+    options.log_severity_level, options.graph_optimization_level = 3, ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(names, given) if names else []
+
+
+def arguments(path, given):
+    """What an exponential makes of a rounding e: exp(x (1 + e)) is exp(x) (1 + x e), and a GELU, x times one, moves by (1 + x) e. Of each softmax
+    and each activation of an ONNX file in order, in onnxruntime: (its type, the mean of that factor, the largest |argument|), hidden scores
+    left out."""
+    import onnx
+    model, found = onnx.load(path), {"softmax": [], "gelu": []}
+    nodes = [(kind, n.input[0]) for n in model.graph.node for kind, ops in (("softmax", ("Softmax",)), ("gelu", ("Sigmoid", "Erf", "Tanh", "Gelu"))) if n.op_type in ops]
+    for (kind, _), value in zip(nodes, inner_values(model, [name for _, name in nodes], given)):
+        size = np.abs(value.astype(np.float64))
+        size = size[size < 1e4]
+        found[kind].append(("f16" if value.dtype == np.float16 else "f32", size.mean() + (kind == "gelu"), size.max()))
+    return found
+
+
+def with_roots_rounded(run, path, given):
+    """The file with the f16 roots of constants as constants. onnxruntime computes f16 nodes in f32 and leaves out the rounding between two of
+    them, so that a head's scale of 80^-1/4, spelt as Sqrt, is one that the file does not have; a few codes of q and k flip by it, and with few
+    keys the softmax makes much of them."""
+    import onnx
+    model = onnx.load(path)
+    roots = [n.output[0] for n in model.graph.node if n.op_type == "Sqrt"]
+    values = {name: v for name, v in zip(roots, inner_values(onnx.load(path), roots, given)) if v.dtype == np.float16 and v.size == 1}
+    if not values:
+        return path
+    for node in [n for n in model.graph.node if n.op_type == "Sqrt" and n.output[0] in values]:
+        model.graph.node.remove(node)
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(v, name) for name, v in values.items())
+    onnx.save(model, run.scratch / "rounded_roots.onnx")
+    return run.scratch / "rounded_roots.onnx"
+
+
+def steps_beside_onnxruntime(run, path, given, engine=None):
+    """Every step of octet (of `engine`, or of the file itself) on the very tensors that onnxruntime computed for the file, given {input: array}:
+    nothing adds up, so that the bounds are those of one step, whatever the weights are. Returns [(step, what, found, bound, within)] and the
+    names of tensors that onnxruntime has not."""
+    flags = []
+    for name, array in given.items():
+        np.save(run.scratch / f"beside_{name}.npy", array)
+        flags += ["--input", f"{name}={run.scratch / f'beside_{name}.npy'}"]
+    pair = [path] if engine is None else [path, engine]
+    told = load_json(run.octet("compare", *pair, "--against", "onnxruntime", "--teacher-forced", "--python", sys.executable, "--json", "--quiet", *flags).stdout)
+    kinds = {name: (kind, problem) for name, kind, _, problem, _ in run.steps(f"--onnx={engine or path}")}
+    queues, judged = {kind: iter(rows) for kind, rows in arguments(path, given).items()}, []
+    for step in told["layers"]:
+        kind, problem = kinds[step["step_b"]]
+        codes, db = step["dtype_b"] == "e4m3", math.inf if step["sqnr_db"] is None else step["sqnr_db"]
+        attention = kind in ("attention", "values")
+        weights = attention and ("e4m3" in problem.split(":")[1] or "e4m3_p" in problem) and "+float_p" not in problem  # rounded in the step, too
+        inside = weights + (codes or kind == "fake_quantize")
+        dtype, mean, largest = next(queues["softmax" if attention else "gelu"]) if attention or "gelu" in problem else ("f16", 0, 0)
+        noise = math.hypot(math.sqrt(inside) * 10**(-CODES_DB / 20) if inside else FLOATS[step["dtype_b"]], FLOATS[dtype] * largest * attention)
+        bound = -20 * math.log10(noise)
+        judged.append((step["step_b"], "SQNR dB of a step that rounds to E4M3" if inside else f"SQNR dB of a step in {step['dtype_b']}", db, bound, bool(db >= bound)))
+        if codes:  # A code's step is at least a sixteenth of the value. A weight of a key that flips moves a whole row: its noise alone is judged.
+            share, most = 100 * step["code_differences"] / step["elements"], math.inf if weights else MOST_CODES + 100 * 16 * FLOATS[dtype] * mean
+            judged.append((step["step_b"], "% of codes that differ" + " behind an exponential" * bool(mean), share, float(most), bool(share <= most)))
+    return judged, told["only_b"]
+
+
+def beside_onnxruntime(run, path, given, label):
+    """Asserts that every step lies within its bounds, and shows the worst."""
+    judged, missing = steps_beside_onnxruntime(run, with_roots_rounded(run, path, given), given)
+    steps = len({j[0] for j in judged})
+    run.check(steps > 2 * len(missing), f"{label}: {steps} steps on onnxruntime's tensors; {len(missing)} have none there: {', '.join(missing)[:120]}")
+    for what in dict.fromkeys(j[1] for j in judged):
+        of = [j for j in judged if j[1] == what]
+        step, _, found, bound, _ = max(of, key=lambda j: j[2] - j[3] if what.startswith("%") else j[3] - j[2])
+        run.check(all(j[4] for j in of), f"{label}: {what}: {found:.2f}, bound {bound:.2f} ({step})")
+
+
 def normalised(x):
     x = x.astype(np.float64)
     return x / np.linalg.norm(x, axis=-1, keepdims=True)

@@ -16,23 +16,6 @@ E4M3 = ml_dtypes.float8_e4m3fn
 QDQ = ("QuantizeLinear", "DequantizeLinear")
 
 
-def itself(run, path, given, plain):
-    """How near another engine can be held to come to onnxruntime on random weights, where FP8 rounding makes much of little: onnxruntime is run
-    again with every LayerNorm's gammas moved by one unit in the last place of f16, and twice its distance to itself is allowed, since
-    LayerNorms are at most half of the places where two engines round differently. The contract's bound is that of trained models."""
-    found = []
-    for seed in range(3):
-        model, random = onnx.load(path), np.random.default_rng(seed)
-        gammas = {n.input[1] for n in model.graph.node if n.op_type == "LayerNormalization"}
-        for one in (i for i in model.graph.initializer if i.name in gammas):
-            bits = numpy_helper.to_array(one).view(np.int16)
-            moved = bits + random.choice(np.array([-1, 1], np.int16), bits.shape)
-            one.CopyFrom(numpy_helper.from_array(moved.view(np.float16), one.name))
-        onnx.save(model, run.scratch / "moved.onnx")
-        found.append(common.cosines(common.ort_run(run.scratch / "moved.onnx", given), plain).mean())
-    return 1 - 2 * (1 - min(found))
-
-
 class Files:
     """ONNX files that octet may not fail on; TensorRT judges all at once, in the end."""
 
@@ -45,9 +28,9 @@ class Files:
         onnx.checker.check_model(str(path), full_check=True)
         run.equal(f"{name}: octet check's violations", common.load_json(run.octet("check", path, "--json").stdout)["violations"], [])
         out, peer = run.infer(path, given, name=INPUT[tower]), common.ort_run(path, given)
-        near = common.cosines(out, peer).mean()
-        bound = common.BOUND["fp8"] if near >= common.BOUND["fp8"] else itself(run, path, given, peer)
-        run.at_least(f"{name}: mean cosine to onnxruntime", near, bound)
+        # On random weights FP8 rounding makes much of little, in onnxruntime too (docs/decisions/0011): the embeddings' cosine is shown, steps are judged.
+        print(f"      {name}: mean cosine to onnxruntime {common.cosines(out, peer).mean():.6f}")
+        common.beside_onnxruntime(run, path, {INPUT[tower]: given}, name)
         np.save(run.scratch / "input.npy", given[:2])
         done = run.octet("compare", path, "--teacher-forced", "--json", "--quiet", "--rows", 16, "--input", f"{INPUT[tower]}={run.scratch / 'input.npy'}", code=None)
         steps = common.load_json(done.stdout)["forced"][0]["steps"]

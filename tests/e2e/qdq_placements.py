@@ -203,7 +203,8 @@ def codes_as_they_lie(e):
 
 
 def by_channel(e, folded):
-    """A scale for each output of a linear: folded to codes, or f16 behind Q and DQ, every second as it lies in the checkpoint."""
+    """A scale for each output of a linear: folded to codes, or f16 behind Q and DQ; of those a third as it lies in the checkpoint
+    with the Transpose behind the DQ, a third with it in front of the Q."""
     weights = load_file(e.checkpoint / "model.safetensors")
     for i, (dq, name) in enumerate(list(weight_dqs(e))):
         w = weights[name].astype(np.float16)
@@ -213,7 +214,10 @@ def by_channel(e, folded):
         if folded:
             codes = np.clip(w.astype(np.float32) / scale.astype(np.float32)[:, None], -448, 448).astype(float8_e4m3fn)
             y = e.add("DequantizeLinear", [e.add_constant(np.ascontiguousarray(codes.T), name + ".codes"), s, zero], axis=1)
-        elif i % 2:
+        elif i % 3 == 2:
+            x = e.add("Identity", [e.add("Transpose", [e.add_constant(w, name + ".float")], perm=[1, 0])])
+            y = e.add("DequantizeLinear", [e.add("QuantizeLinear", [x, s, zero], axis=1), s, zero], axis=1)
+        elif i % 3 == 1:
             x = e.add_constant(w, name + ".float")
             y = e.add("Transpose", [e.add("DequantizeLinear", [e.add("QuantizeLinear", [x, s, zero], axis=0), s, zero], axis=0)], perm=[1, 0])
         else:

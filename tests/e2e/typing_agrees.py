@@ -24,7 +24,8 @@ DIFFERENCES = {
     "What ONNX forbids": (False, ["Clip of f16 at f32", "Pad of f16 with f32", "DQ of e4m3 with an i8 zero point", "Q per tensor with a vector of zero points",
                                   "Q to f16", "Add of f32 and f64, both inputs", "DQ by an f64 scale"]),
     "Values that cannot be meant": (False, ["Q by an infinite scale", "DQ by an infinite scale", "Q and DQ with a zero point 1 of e4m3"]),
-    "Activations by several scales": (False, ["Q by a per-axis scale of an activation", "Q of blocks of an activation"]),
+    "Activations by several scales": (False, ["Q by a per-axis scale of an activation", "Q by a per-axis scale behind Transpose of an activation",
+                                              "Q of blocks of an activation"]),
     "Arithmetic of 8-bit integers": (False, ["Mul of i8 and i8, both inputs"]),
 }
 

@@ -154,6 +154,15 @@ def scales():
     m = Model()
     codes = m.q(m.const("f16", 1, 16, 16), ("f16", 0.5, 16), ("e4m3", 0, 16), axis=1)
     yield "Q by a per-axis scale of a weight", m, m.MatMul(m.input("f16", 4, 16), m.dq(codes, ("f16", 0.5, 16), axis=1)), "f16"
+    for op, kind, attributes in (("Transpose", "f16", {"perm": [1, 0]}), ("Cast", "f32", {"to": TensorProto.FLOAT16}), ("Identity", "f16", {}), ("Reshape", "f16", {}), ("Mul", "f16", {})):
+        m = Model()
+        second = {"Reshape": [m.const("i64", [16, 16])], "Mul": [m.const("f16", 0.5, 16, 16)]} if op in ("Reshape", "Mul") else {}
+        x = getattr(m, op)(m.const(kind, 1, 16, 16), *second.get(op, []), **attributes)
+        codes = m.q(x, ("f16", 0.5, 16), ("e4m3", 0, 16), axis=1)
+        yield f"Q by a per-axis scale behind {op} of a weight", m, m.MatMul(m.input("f16", 4, 16), m.dq(codes, ("f16", 0.5, 16), axis=1)), "f16"
+    m = Model()
+    codes = m.q(m.Transpose(m.input("f16", 16, 16), perm=[1, 0]), ("f16", 0.5, 16), ("e4m3", 0, 16), axis=1)
+    yield "Q by a per-axis scale behind Transpose of an activation", m, m.MatMul(m.input("f16", 4, 16), m.dq(codes, ("f16", 0.5, 16), axis=1)), "f16"
     for axis in (0, 1, 2):
         m = Model()
         yield f"DQ of a weight per axis {axis}", m, m.MatMul(m.input("f16", 4, 16), m.weight(("f16", 0.5, 16), axis=axis)), "f16"

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "compile.h"
 #include "console.h"
+#include "placement_advice.h"
 #include "subcommand.h"
 
 namespace octet::cli {
@@ -30,8 +31,11 @@ nlohmann::json to_json(const TypeViolation& v) {
 int check(const Options& o) {
   Graph graph = load_model(o.model);
   const auto violations = infer_types(graph);
+  const auto advice = placement_advice(graph);
   if (o.json) {
     nlohmann::json out{{"file", o.model}, {"nodes", graph.node_count()}, {"violations", nlohmann::json::array()}};
+    out["advice"] = nlohmann::json::array();
+    for (const auto& a : advice) out["advice"].push_back({{"node", a.node}, {"what", a.what}, {"fix", a.fix}});
     for (const auto& v : violations) out["violations"].push_back(to_json(v));
     print_out(out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   } else {
@@ -42,6 +46,9 @@ int check(const Options& o) {
     }
     print_out(fmt::format("{}: {} nodes, opset {}, {} violation{}\n", o.model, graph.node_count(), graph.opset, violations.size(),
                           violations.size() == 1 ? "" : "s"));
+    if (!advice.empty())
+      print_out(fmt::format("  {} legal Q/DQ pair{} cost{} a step each, the first: {}: {}\n    {}\n", advice.size(),
+                            advice.size() == 1 ? "" : "s", advice.size() == 1 ? "s" : "", advice[0].node, advice[0].what, advice[0].fix));
     const auto mixed = std::ranges::count_if(violations, [](const auto& v) { return v.mixes_floats(); });
     if (mixed > 0)
       print_out(fmt::format("  {} of them mix f32 with a 16-bit float: `octet fix-types {} -o fixed.onnx` mends those\n", mixed, o.model));

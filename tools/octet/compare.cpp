@@ -127,10 +127,16 @@ void against_onnxruntime(const Options& o, Subject& subject, CompareReport& repo
   NamedTensors inputs;
   for (size_t i = 0; i < plan.inputs.size(); ++i) inputs.emplace(plan.inputs[i].name, subject.tensors.inputs[i]);
   std::vector<std::string> names;
-  for (const plan::Step& step : plan.steps) names.push_back(plan.buffers[plan::out_of(step.op)].name);
+  for (const plan::Step& step : plan.steps) {
+    for (const std::string& name : model_tensors(plan.buffers[plan::out_of(step.op)].name)) {
+      names.push_back(name);
+      if (before_moving(name) != name) names.push_back(before_moving(name));
+    }
+  }
   const NamedTensors theirs = run_onnxruntime(o.python, o.a, inputs, names);
   const auto in = subject.tensors.input_pointers();
-  report.layers = compare_with(theirs, "onnxruntime", {plan, *subject.context, in}, report.batch);
+  report.forced_by = o.teacher_forced ? "onnxruntime" : "";
+  report.layers = (o.teacher_forced ? compare_forced : compare_with)(theirs, "onnxruntime", {plan, *subject.context, in}, report.batch);
   for (const LayerDifference& layer : report.layers.layers)
     for (const plan::Binding& output : plan.outputs)
       if (output.name == layer.name) report.outputs.push_back(layer);
@@ -139,8 +145,7 @@ void against_onnxruntime(const Options& o, Subject& subject, CompareReport& repo
 void check_usage(const Options& o) {
   if (!o.against.empty() && is_plan(o.a))
     throw Error(Code::kUsage, "--against onnxruntime needs the ONNX file first", "octet compare MODEL.onnx [ENGINE] --against onnxruntime");
-  if (!o.against.empty() && (o.teacher_forced || o.per_layer))
-    throw Error(Code::kUsage, "--against onnxruntime compares layer by layer itself");
+  if (!o.against.empty() && o.per_layer) throw Error(Code::kUsage, "--against onnxruntime compares layer by layer itself");
   if (!o.against.empty()) return;
   if (o.b.empty() && !o.teacher_forced)
     throw Error(Code::kUsage, "one model is given, and nothing to compare it with",
@@ -173,7 +178,7 @@ int compare(const Options& o) {
         compare_layers({subjects[0].plan(), *subjects[0].context, in_a}, {subjects[1].plan(), *subjects[1].context, in_b}, report.batch);
   }
   for (Subject& subject : subjects)
-    if (o.teacher_forced) report.forced.push_back(force(subject, o.rows, o.device.threads));
+    if (o.teacher_forced && beside) report.forced.push_back(force(subject, o.rows, o.device.threads));
   const auto failures = failures_of(report, o.gates);
   print_out(o.json ? to_json(report, failures) : to_text(report));
   if (!failures.empty())
@@ -190,7 +195,8 @@ Run add_compare(CLI::App& app) {
   app.add_option("--input,-i", o->inputs, "NAME=FILE.npy, once an input (default: random, as exec times with)")->allow_extra_args(false);
   app.add_option("--batch", o->batch, "items of the random inputs")->check(CLI::Range(1, 1 << 20))->capture_default_str();
   app.add_flag("--per-layer", o->per_layer, "compare every intermediate tensor that both have, too");
-  app.add_flag("--teacher-forced", o->teacher_forced, "judge every step on the exact reference's inputs; B may be left out");
+  app.add_flag("--teacher-forced", o->teacher_forced,
+               "judge every step on the exact reference's inputs; B may be left out. With --against: on onnxruntime's");
   app.add_option("--against", o->against, "onnxruntime: A, an ONNX file, runs there; B, or A, here; every layer is compared")
       ->check(CLI::IsMember({"onnxruntime"}));
   app.add_option("--python", o->python, "the Python that has onnxruntime, onnx and numpy (with --against)")->capture_default_str();

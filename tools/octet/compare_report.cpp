@@ -16,6 +16,7 @@ std::string decibel(double value) { return std::isinf(value) ? "equal" : fmt::fo
 std::string share(int64_t part, int64_t whole) {
   return part == 0 ? "0" : fmt::format("{} ({:.3g} %)", part, 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
+std::string apart(const Difference& d) { return d.max_places > 1 ? fmt::format(", by up to {}", d.max_places) : ""; }
 double percent(const oracle::StepVerdict& v) {
   return v.elements == 0 ? 0 : 100.0 * static_cast<double>(v.differing) / static_cast<double>(v.elements);
 }
@@ -53,14 +54,15 @@ std::string table_of(const char* title, const std::vector<LayerDifference>& laye
   int64_t not_finite = 0;
   for (const LayerDifference& layer : layers) {
     const Difference& d = layer.difference;
-    std::vector<std::string> row{printable(layer.name),
+    const std::vector<std::string> tensors = model_tensors(layer.name);
+    std::vector<std::string> row{printable(tensors[0]) + (tensors.size() > 1 ? fmt::format(" and {} more", tensors.size() - 1) : ""),
                                  std::string(name_of(layer.a)),
                                  std::string(name_of(layer.b)),
                                  fmt::format("{:.4g}", d.max_abs),
                                  fmt::format("{:.6f}", d.mean_cosine),
                                  fmt::format("{:.6f}", d.min_cosine),
                                  decibel(d.sqnr_db),
-                                 d.codes ? share(d.differing, d.elements) : "-"};
+                                 d.codes ? share(d.differing, d.elements) + apart(d) : "-"};
     for (const auto& side : {layer.saturated_a, layer.saturated_b})
       if (steps) row.push_back(side ? fmt::format("{:.4f} %", *side) : "-");
     table.add(row);
@@ -110,6 +112,7 @@ Json json_of(const std::vector<LayerDifference>& layers) {
     entry["mean_cosine"] = d.mean_cosine;
     entry["min_cosine"] = d.min_cosine, entry["sqnr_db"] = d.sqnr_db;  // infinity is dumped as null
     entry["code_differences"] = d.codes ? Json(d.differing) : Json(nullptr);
+    entry["max_places"] = d.codes ? Json(d.max_places) : Json(nullptr);
     entry["saturated_a_percent"] = layer.saturated_a ? Json(*layer.saturated_a) : Json(nullptr);
     entry["saturated_b_percent"] = layer.saturated_b ? Json(*layer.saturated_b) : Json(nullptr);
     entry["lost_db"] = layer.lost_db;
@@ -154,7 +157,8 @@ std::string to_text(const CompareReport& report) {
   text += fmt::format("device  {}\ninputs  {}, batch {}\n", report.device, report.inputs, report.batch);
   if (!report.outputs.empty()) text += "\n" + table_of("output", report.outputs);
   if (const LayerReport& layers = report.layers; !layers.layers.empty() || !layers.only_a.empty())
-    text += "\n" + table_of("layer", layers.layers) + unpaired("A", layers.only_a) + unpaired("B", layers.only_b) +
+    text += (report.forced_by.empty() ? "\n" : fmt::format("\neach step on the tensors of {}\n", report.forced_by)) +
+            table_of("layer", layers.layers) + unpaired("A", layers.only_a) + unpaired("B", layers.only_b) +
             first_bad_line(layers, report.bad_cosine);
   for (const ForcedEngine& engine : report.forced) text += table_of(engine);
   return text;
@@ -168,6 +172,7 @@ std::string to_json(const CompareReport& report, const std::vector<std::string>&
   const LayerDifference* bad = first_bad(report.layers, report.bad_cosine);
   out["first_bad_layer"] = bad == nullptr ? Json(nullptr) : Json(bad->name);
   out["only_a"] = report.layers.only_a, out["only_b"] = report.layers.only_b;
+  out["forced_by"] = report.forced_by.empty() ? Json(nullptr) : Json(report.forced_by);
   out["forced"] = Json::array();
   for (const ForcedEngine& engine : report.forced) out["forced"].push_back(json_of(engine));
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -27,16 +27,17 @@ struct CompareReport {
   std::vector<LayerDifference> outputs;
   LayerReport layers;
   std::vector<ForcedEngine> forced;
-  double bad_cosine = 0.99;  // below it a layer is bad
+  double bad_cosine = 0.99;    // below it a layer is bad
+  std::string forced_by = {};  // the runtime on whose tensors each step of `layers` ran; "": on what came before it
 };
 
 // One line for each gate that fails. Elements that no rounding explains fail always.
 std::vector<std::string> failures_of(const CompareReport& report, const Gates& gates);
 std::string to_text(const CompareReport& report);
 // {schema "octet.compare/1", a, b, device, inputs, batch, passed, failures [], outputs [], layers [], first_bad_layer, only_a [],
-// only_b [], forced [{engine, steps []}]}. sqnr_db is null where nothing differs; code_differences is null where A and B are not both
-// e4m3 of one scale; saturated_a_percent and saturated_b_percent are null where a side is not e4m3. A forced step's max_abs, cosine and
-// sqnr_db are against the exact value before its rounding.
+// only_b [], forced [{engine, steps []}], forced_by}. sqnr_db is null where nothing differs; code_differences and max_places are null where
+// A and B are not both e4m3 of one scale; saturated_a_percent and saturated_b_percent are null where a side is not e4m3. A forced step's
+// max_abs, cosine and sqnr_db are against the exact value before its rounding.
 std::string to_json(const CompareReport& report, const std::vector<std::string>& failures);
 
 }  // namespace octet::cli

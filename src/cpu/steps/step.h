@@ -47,6 +47,7 @@ std::unique_ptr<PreparedStep> prepare_scores(const plan::Plan& plan, const plan:
 std::unique_ptr<PreparedStep> prepare_softmax(const plan::Plan& plan, const plan::Softmax& op);
 std::unique_ptr<PreparedStep> prepare_values(const plan::Plan& plan, const plan::Values& op);
 std::unique_ptr<PreparedStep> prepare_fake_quantize(const plan::Plan& plan, const plan::FakeQuantize& op);
+std::unique_ptr<PreparedStep> prepare_pointwise(const plan::Plan& plan, const plan::Pointwise& op);
 
 // A weight as f32, or `count` copies of `fallback` when id is kNoId.
 std::vector<float> weight_f32(const plan::Plan& plan, plan::Id id, size_t count, float fallback = 0);

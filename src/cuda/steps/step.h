@@ -82,6 +82,7 @@ std::unique_ptr<PreparedStep> prepare_scores(Preparation& with, const plan::Scor
 std::unique_ptr<PreparedStep> prepare_softmax(Preparation& with, const plan::Softmax& op);
 std::unique_ptr<PreparedStep> prepare_values(Preparation& with, const plan::Values& op);
 std::unique_ptr<PreparedStep> prepare_fake_quantize(Preparation& with, const plan::FakeQuantize& op);
+std::unique_ptr<PreparedStep> prepare_pointwise(Preparation& with, const plan::Pointwise& op);
 
 // A weight as f32, or `count` copies of `fallback` when id is kNoId.
 std::vector<float> weight_f32(const plan::Plan& plan, plan::Id id, size_t count, float fallback = 0);
