@@ -15,7 +15,7 @@
 namespace octet::cpu {
 namespace {
 
-struct Run {
+struct Outputs {
   std::vector<uint8_t> hidden, out;  // fc1's codes, and the plan's output
 };
 constexpr plan::Id kPixels = 0;
@@ -29,13 +29,13 @@ std::vector<uint16_t> pixels(const plan::Plan& plan, int64_t batch) {
   return values;
 }
 
-Run step_by_step(const std::shared_ptr<const plan::Plan>& plan, int64_t batch) {
+Outputs step_by_step(const std::shared_ptr<const plan::Plan>& plan, int64_t batch) {
   const auto executable = make_backend()->prepare(plan, {2, -1});
   const auto context = executable->new_context();
   context->reserve(batch);
   const auto input = pixels(*plan, batch);
   std::memcpy(context->buffer(kPixels, batch).data(), input.data(), input.size() * 2);
-  Run run;
+  Outputs run;
   const auto copy = [&](plan::Id id) {
     const auto bytes = context->buffer(id, batch);
     return std::vector<uint8_t>(reinterpret_cast<const uint8_t*>(bytes.data()),
@@ -61,7 +61,7 @@ std::vector<uint8_t> whole(const std::shared_ptr<const plan::Plan>& plan, int64_
 
 TEST(Tiled, WholeRunsAndSingleStepsAgree) {
   const auto plan = std::make_shared<plan::Plan>(plan::testing::image_plan());
-  const Run run = step_by_step(plan, 11);
+  const Outputs run = step_by_step(plan, 11);
   for (const int threads : {1, 2, 3})
     for (const int64_t chunk : {-1, 4}) EXPECT_EQ(whole(plan, 11, threads, chunk), run.out) << threads << " threads, chunk " << chunk;
   EXPECT_NE(std::count_if(run.hidden.begin(), run.hidden.end(), [](uint8_t code) { return (code & 0x7f) != 0; }), 0);

@@ -30,7 +30,10 @@ class FencedBytes {
     std::memset(data(), fill, size);
   }
   FencedBytes(const FencedBytes& other) : FencedBytes(other.size_, 0) { std::memcpy(data(), other.data(), size_); }
-  FencedBytes& operator=(const FencedBytes&) = delete;
+  FencedBytes& operator=(FencedBytes other) {
+    std::swap(size_, other.size_), std::swap(pages_, other.pages_), std::swap(memory_, other.memory_);
+    return *this;
+  }
   ~FencedBytes() { ::munmap(memory_, pages_); }
   uint8_t* data() const { return memory_ + pages_ - kPage - size_; }
   size_t size() const { return size_; }

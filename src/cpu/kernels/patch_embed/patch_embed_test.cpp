@@ -1,32 +1,11 @@
 // Every patch-embedding row of this machine against f64 loops over the picture.
 #include "cpu/kernels/patch_embed/patch_embed.h"
 
-#include <sys/mman.h>
-
 #include "cpu/kernels/kernel_test.h"
 
 namespace octet::cpu {
 namespace {
 using namespace kernel_test;
-
-// A copy that ends right before a page nobody may read.
-class BeforeAGap {
- public:
-  explicit BeforeAGap(const Guarded& values) : pages_((values.bytes() + kPage - 1) / kPage * kPage) {
-    base_ = static_cast<uint8_t*>(mmap(nullptr, pages_ + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    mprotect(base_ + pages_, kPage, PROT_NONE);
-    data_ = base_ + pages_ - values.bytes();
-    std::memcpy(data_, values.data(), values.bytes());
-  }
-  BeforeAGap(const BeforeAGap&) = delete;
-  ~BeforeAGap() { munmap(base_, pages_ + kPage); }
-  const uint8_t* data() const { return data_; }
-
- private:
-  static constexpr size_t kPage = 4096;
-  size_t pages_;
-  uint8_t *base_, *data_;
-};
 
 struct PatchRun {
   PatchRun(const PatchEmbedProblem& p, int64_t batch, float scale = 1)
@@ -51,11 +30,10 @@ struct PatchRun {
     Scratch packed(kernel.packed_bytes(p)), scratch(kernel.scratch_bytes(p));
     kernel.pack(p, w.data(), packed.data());
     const Guarded operands(patch_operand(p), table.values());
-    const BeforeAGap picture(pixels);
     Guarded y(p.out, batch * tokens * p.cols);
     for (int t = 0; t < threads; ++t)
       kernel.run(p,
-                 {picture.data(), packed.data(), bias.data(), p.class_token ? first.data() : nullptr, position.data(), operands.data(),
+                 {pixels.data(), packed.data(), bias.data(), p.class_token ? first.data() : nullptr, position.data(), operands.data(),
                   scale, y.data(), batch, scratch.data()},
                  t, threads);
     EXPECT_TRUE(y.guards_intact());
