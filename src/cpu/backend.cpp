@@ -86,9 +86,10 @@ class CpuExecutable : public Executable, public std::enable_shared_from_this<Cpu
     for (const auto& step : steps) total += step->weight_bytes();
     return total;
   }
-  uint64_t arena_bytes(int64_t batch) const override {
-    return plan->arena_bytes_per_item * static_cast<uint64_t>(chunk_of(batch)) + tiled.bytes(chunk_of(batch)) +
-           scratch_stride(batch) * static_cast<size_t>(pool.threads());
+  uint64_t arena_bytes(int64_t batch) const override {  // as CpuContext::reserve takes it
+    const int64_t items = most_at_once(batch);
+    return plan->arena_bytes_per_item * static_cast<uint64_t>(items) + tiled.bytes(items) +
+           scratch_stride(items) * static_cast<size_t>(pool.threads());
   }
   std::unique_ptr<Context> new_context() const override;
 
@@ -98,6 +99,8 @@ class CpuExecutable : public Executable, public std::enable_shared_from_this<Cpu
     const int64_t chunks = (batch + chunk - 1) / chunk;
     return (batch + chunks - 1) / chunks;
   }
+  // Not chunk_of(batch), which is not monotone: 9 items make two chunks of 5, 8 one of 8. A smaller batch must fit too.
+  int64_t most_at_once(int64_t batch) const { return std::min(batch, chunk); }
   size_t scratch_stride(int64_t batch) const {
     size_t bytes = 0;
     for (const auto& step : steps) bytes = std::max(bytes, step->scratch_bytes(chunk_of(batch), pool.threads()));
@@ -123,8 +126,7 @@ class CpuContext : public Context {
   }
 
   void reserve(int64_t batch) override {
-    // Not chunk_of(batch), which is not monotone: 9 items make two chunks of 5, 8 one of 8. A smaller batch must fit too.
-    const int64_t chunk = std::min(batch, exe_->chunk);
+    const int64_t chunk = exe_->most_at_once(batch);
     if (chunk <= reserved_) return;
     arena_ = AlignedBytes(exe_->plan->arena_bytes_per_item * static_cast<uint64_t>(chunk));
     tiles_ = AlignedBytes(exe_->tiled.bytes(chunk));
