@@ -49,7 +49,7 @@ def check_commands(run, plan):
         outputs.append(load_json((run.scratch / "out.json").read_text())[0]["values"])
     run.equal("exec --loadInputs, a raw file and a .npy", outputs[1], outputs[0])
     run.equal("the same as octet run", np.float32(outputs[0]), run.infer(plan, run.bytes(2)).ravel())
-    profile = load_json(run.octet("profile", plan, "--batch", 2, "--runs", 3, "--json").stdout)
+    profile = load_json(run.octet("profile", plan, "--batch", 2, "--iterations", 1, "--duration", 0, "--json", "-").stdout)
     first = profile["engines"][0]["steps"][0]
     run.equal("profile: type of the patch embedding's products", first["precision"], "f16")
 
