@@ -1,20 +1,9 @@
 #include <immintrin.h>
 
-#include <cstdint>
-
 #include "cpu/roofs_probes.h"
+#include "cpu/simd/tile_config_amx.h"
 
 namespace octet::cpu {
-namespace {
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-constexpr TileConfig kTileConfig;
-
-}  // namespace
 
 void probe_amx(int rounds) {
   _tile_loadconfig(&kTileConfig);

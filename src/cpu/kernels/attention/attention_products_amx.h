@@ -1,16 +1,10 @@
 // The two products of attention on AMX tiles, over matrices of bf16 planes. Internal to attention_amx.cpp and attention_steps_amx.cpp.
 #pragma once
 #include "cpu/kernels/attention/attention_tiles.h"
+#include "cpu/simd/tile_config_amx.h"
 
 namespace octet::cpu {
 namespace {
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-constexpr TileConfig kTileConfig;  // in memory for good: the intrinsic tells the compiler of its first 8 bytes only
 
 // The tile load intrinsics do not tell the compiler that they read memory.
 inline void finish_stores() { __asm__ volatile("" ::: "memory"); }

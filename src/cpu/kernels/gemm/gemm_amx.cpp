@@ -13,15 +13,10 @@
 #include "cpu/kernels/gemm/gemm_amx_queue.h"
 #include "cpu/kernels/gemm/gemm_rows.h"
 #include "cpu/simd/f32x16_avx512.h"
+#include "cpu/simd/tile_config_amx.h"
 
 namespace octet::cpu {
 namespace {
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
 
 constexpr int kSumStride = kAmxBlock * 4;  // bytes between rows of a block's sums
 
@@ -249,8 +244,7 @@ void run_with(const GemmProblem& p, const GemmArgs& args, int thread, int thread
   const GemmShare mine = gemm_share(args.m, p.n, kAmxStrip, kAmxBlock, thread, threads);
   if (mine.row_begin >= mine.row_end || mine.col_begin >= mine.col_end) return;
   const TileBlocking blocking = tile_blocking(p, mine.row_end - mine.row_begin, mine.col_end - mine.col_begin);
-  const TileConfig config;
-  _tile_loadconfig(&config);
+  _tile_loadconfig(&kTileConfig);
   AmxGemm<Operand>(p, args, mine, blocking).run();
   _tile_release();
 }

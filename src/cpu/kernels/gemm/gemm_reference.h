@@ -153,6 +153,16 @@ inline Expected expected(const GemmData& d, int64_t row, int64_t n) {
   return {z * d.inv[c], (bound + 2 * u * std::abs(z)) * std::abs(d.inv[c])};
 }
 
+// As `threads` threads, one after the other, each with scratch that is checked.
+inline void run_threads(const GemmKernel& row, const GemmProblem& p, int64_t max_m, GemmArgs args, int threads) {
+  for (int t = 0; t < threads; ++t) {
+    Guarded scratch(row.scratch_bytes(p, max_m, threads), 0xff, 64);
+    args.scratch = scratch.data();
+    row.run(p, args, t, threads);
+    OCTET_CHECK(scratch.front_untouched(0xff), row.name);
+  }
+}
+
 // Runs `row` as `threads` threads, one after the other, on rows [first, first + count) of the data. Returns the output bytes;
 // checks that nothing outside the output was written. `in_place`: the residual lies in the output.
 inline std::vector<uint8_t> run_row(const GemmKernel& row, const GemmData& d, int threads = 1, int64_t first = 0, int64_t count = -1,
@@ -163,7 +173,7 @@ inline std::vector<uint8_t> run_row(const GemmKernel& row, const GemmData& d, in
   row.pack(p, d.w.data(), packed.data());
   const uint8_t* residual = d.residual.data() + GemmData::bytes(first, p.n, p.out);
   if (in_place) std::memcpy(out.data(), residual, out.size());
-  GemmArgs args{d.a.data() + GemmData::bytes(first, p.k, p.a),
+  const GemmArgs args{d.a.data() + GemmData::bytes(first, p.k, p.a),
                 count,
                 packed.data(),
                 d.alpha.data(),
@@ -175,12 +185,7 @@ inline std::vector<uint8_t> run_row(const GemmKernel& row, const GemmData& d, in
                              : nullptr,
                 out.data(),
                 nullptr};
-  for (int t = 0; t < threads; ++t) {
-    Guarded scratch(row.scratch_bytes(p, d.c.m, threads), 0xff, 64);
-    args.scratch = scratch.data();
-    row.run(p, args, t, threads);
-    OCTET_CHECK(scratch.front_untouched(0xff), row.name);
-  }
+  run_threads(row, p, d.c.m, args, threads);
   OCTET_CHECK(out.front_untouched() && packed.front_untouched(), row.name);
   return {out.data(), out.data() + out.size()};
 }
@@ -191,7 +196,7 @@ inline std::vector<uint8_t> run_tiled(const GemmKernel& row, const GemmData& d, 
   Guarded out(p.tiled_out ? tiled_bytes(d.c.m, p.n) : GemmData::bytes(d.c.m, p.n, p.out), 0xa5, 64);
   row.pack(p, d.w.data(), packed.data());
   if (p.tiled_a) tile_rows(p.a, d.a.data(), d.c.m, p.k, a.data());
-  GemmArgs args{p.tiled_a ? a.data() : d.a.data(),
+  const GemmArgs args{p.tiled_a ? a.data() : d.a.data(),
                 d.c.m,
                 packed.data(),
                 d.alpha.data(),
@@ -201,12 +206,7 @@ inline std::vector<uint8_t> run_tiled(const GemmKernel& row, const GemmData& d, 
                 nullptr,
                 out.data(),
                 nullptr};
-  for (int t = 0; t < threads; ++t) {
-    Guarded scratch(row.scratch_bytes(p, d.c.m, threads), 0xff, 64);
-    args.scratch = scratch.data();
-    row.run(p, args, t, threads);
-    OCTET_CHECK(scratch.front_untouched(0xff), row.name);
-  }
+  run_threads(row, p, d.c.m, args, threads);
   OCTET_CHECK(out.front_untouched() && packed.front_untouched() && a.front_untouched(0xff), row.name);
   return {out.data(), out.data() + out.size()};
 }

@@ -12,16 +12,11 @@
 #include "cpu/isa.h"
 #include "cpu/kernels/gemm/gemm_epilogue.h"
 #include "cpu/simd/e4m3_avx512.h"
+#include "cpu/simd/tile_config_amx.h"
 #include "numeric/convert.h"
 
 namespace octet::cpu {
 namespace {
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
 
 constexpr int kTile = 1024, kStep = 2 * kTile, kSteps = 32, kBlocks = 8;  // 64 KiB of a, 512 KiB of w
 constexpr double kStepFlops = 4 * 2.0 * 16 * 16 * 32;
@@ -170,8 +165,7 @@ void scores(const Memory& m, bool store) {
 }
 
 int run() {
-  const TileConfig config;
-  _tile_loadconfig(&config);
+  _tile_loadconfig(&kTileConfig);
   Memory m;
   std::puts("tile products on registers (four: 32 x 32 x 32)");
   report("zeros", products(m.row(0)), kStepFlops);
