@@ -198,7 +198,11 @@ TEST(Validate, AUint8PictureNamesItsBreach) {
   EXPECT_THAT(breach([](Plan& p) { op<PatchEmbed>(p, 0).table = kNoId; }), HasSubstr("is u8, which this step does not take"));
   EXPECT_THAT(breach([](Plan& p) { op<PatchEmbed>(p, 0).table = 1000; }), HasSubstr("table is weight 1000"));
   EXPECT_THAT(breach([](Plan& p) { op<PatchEmbed>(p, 0).table = 0; }), HasSubstr("table `w_patch` has dims"));
-  EXPECT_THAT(breach([](Plan& p) { p.weights[op<PatchEmbed>(p, 0).table].dtype = DType::i8; p.weights[op<PatchEmbed>(p, 0).table].dims = {6, kPixelValues}; }), HasSubstr("i8"));
+  EXPECT_THAT(breach([](Plan& p) {
+                p.weights[op<PatchEmbed>(p, 0).table].dtype = DType::i8;
+                p.weights[op<PatchEmbed>(p, 0).table].dims = {6, kPixelValues};
+              }),
+              HasSubstr("i8"));
   EXPECT_THAT(breach([](Plan& p) { p.buffers[0].dtype = DType::i8; }), HasSubstr("is i8, which this step does not take"));
   EXPECT_THAT(breach([](Plan& p) { p.buffers[0].dims = {3, 6, 4}; }), HasSubstr("the step works on 24 rows of 3"));
   EXPECT_THAT(breach([](Plan& p) { p.buffers[0].dims = {4, 6, 3}; }), HasSubstr("pixels are not [6, 4, 3]"));

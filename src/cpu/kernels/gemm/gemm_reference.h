@@ -174,17 +174,17 @@ inline std::vector<uint8_t> run_row(const GemmKernel& row, const GemmData& d, in
   const uint8_t* residual = d.residual.data() + GemmData::bytes(first, p.n, p.out);
   if (in_place) std::memcpy(out.data(), residual, out.size());
   const GemmArgs args{d.a.data() + GemmData::bytes(first, p.k, p.a),
-                count,
-                packed.data(),
-                d.alpha.data(),
-                d.bias.data(),
-                d.mul.data(),
-                d.inv.data(),
-                in_place     ? out.data()
-                : p.residual ? residual
-                             : nullptr,
-                out.data(),
-                nullptr};
+                      count,
+                      packed.data(),
+                      d.alpha.data(),
+                      d.bias.data(),
+                      d.mul.data(),
+                      d.inv.data(),
+                      in_place     ? out.data()
+                      : p.residual ? residual
+                                   : nullptr,
+                      out.data(),
+                      nullptr};
   run_threads(row, p, d.c.m, args, threads);
   OCTET_CHECK(out.front_untouched() && packed.front_untouched(), row.name);
   return {out.data(), out.data() + out.size()};
@@ -197,15 +197,15 @@ inline std::vector<uint8_t> run_tiled(const GemmKernel& row, const GemmData& d, 
   row.pack(p, d.w.data(), packed.data());
   if (p.tiled_a) tile_rows(p.a, d.a.data(), d.c.m, p.k, a.data());
   const GemmArgs args{p.tiled_a ? a.data() : d.a.data(),
-                d.c.m,
-                packed.data(),
-                d.alpha.data(),
-                d.bias.data(),
-                d.mul.data(),
-                d.inv.data(),
-                nullptr,
-                out.data(),
-                nullptr};
+                      d.c.m,
+                      packed.data(),
+                      d.alpha.data(),
+                      d.bias.data(),
+                      d.mul.data(),
+                      d.inv.data(),
+                      nullptr,
+                      out.data(),
+                      nullptr};
   run_threads(row, p, d.c.m, args, threads);
   OCTET_CHECK(out.front_untouched() && packed.front_untouched() && a.front_untouched(0xff), row.name);
   return {out.data(), out.data() + out.size()};
