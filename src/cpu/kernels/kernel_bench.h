@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -33,6 +34,21 @@ inline AlignedBytes random_values(DType dtype, int64_t count, float deviation) {
   AlignedBytes bytes(values.size() * size_of(dtype));
   encode_many(dtype, values.data(), count, bytes.data());
   return bytes;
+}
+
+// "NAME:IN->OUT:ROWSxCOLS", as plan::problem_of writes steps that work on rows.
+struct RowsProblem {
+  DType in, out;
+  int64_t rows, cols;
+};
+inline std::optional<RowsProblem> parse_rows(const std::string& text, std::string_view name) {
+  char in_name[8], out_name[8];
+  long rows, cols;
+  if (text.rfind(std::string(name) + ":", 0) != 0) return std::nullopt;
+  if (std::sscanf(text.c_str() + name.size(), ":%7[a-z0-9]->%7[a-z0-9]:%ldx%ld", in_name, out_name, &rows, &cols) != 4) return std::nullopt;
+  const auto in = parse_dtype(in_name), out = parse_dtype(out_name);
+  if (!in || !out) return std::nullopt;
+  return RowsProblem{*in, *out, rows, cols};
 }
 
 inline double cpu_seconds() {

@@ -21,27 +21,36 @@
 
 namespace octet::cpu::kernel_test {
 
-// Bytes that end where a page begins that nobody may touch: a read or write past the end is a fault. Copies are deep.
+// Bytes that begin at a multiple of `align` and end, as far as that allows, where a page begins that nobody may touch: a read or write past
+// the end is a fault. All is filled, what lies before the first byte too. Copies are deep.
 class FencedBytes {
  public:
-  FencedBytes(size_t size, uint8_t fill) : size_(size), pages_((size + kPage - 1) / kPage * kPage + kPage) {
-    void* memory = ::mmap(nullptr, pages_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED || ::mprotect(static_cast<uint8_t*>(memory) + pages_ - kPage, kPage, PROT_NONE) != 0) std::abort();
+  explicit FencedBytes(size_t size, uint8_t fill = 0xa5, size_t align = 1)
+      : size_(size), align_(align), pages_((size + align + kPage - 1) / kPage * kPage), fill_(fill) {
+    void* memory = ::mmap(nullptr, pages_ + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED || ::mprotect(static_cast<uint8_t*>(memory) + pages_, kPage, PROT_NONE) != 0) std::abort();
     memory_ = static_cast<uint8_t*>(memory);
-    std::memset(data(), fill, size);
+    std::memset(memory_, fill, pages_);
   }
-  FencedBytes(const FencedBytes& other) : FencedBytes(other.size_, 0) { std::memcpy(data(), other.data(), size_); }
+  FencedBytes(const FencedBytes& other) : FencedBytes(other.size_, other.fill_, other.align_) {
+    std::memcpy(memory_, other.memory_, pages_);
+  }
   FencedBytes& operator=(FencedBytes other) {
-    std::swap(size_, other.size_), std::swap(pages_, other.pages_), std::swap(memory_, other.memory_);
+    std::swap(size_, other.size_), std::swap(align_, other.align_), std::swap(pages_, other.pages_);
+    std::swap(fill_, other.fill_), std::swap(memory_, other.memory_);
     return *this;
   }
-  ~FencedBytes() { ::munmap(memory_, pages_); }
-  uint8_t* data() const { return memory_ + pages_ - kPage - size_; }
+  ~FencedBytes() { ::munmap(memory_, pages_ + kPage); }
+  uint8_t* data() const { return memory_ + (pages_ - size_) / align_ * align_; }
   size_t size() const { return size_; }
+  bool front_untouched() const {
+    return std::all_of(memory_, data(), [this](uint8_t byte) { return byte == fill_; });
+  }
 
  private:
   static constexpr size_t kPage = 4096;
-  size_t size_, pages_;
+  size_t size_, align_, pages_;
+  uint8_t fill_;
   uint8_t* memory_;
 };
 

@@ -8,14 +8,12 @@ namespace {
 using namespace kernel_bench;
 
 bool bench(const std::string& text, const Options& options) {
-  char in_name[8], out_name[8];
-  long rows, cols;
-  if (std::sscanf(text.c_str(), "fake_quantize:%7[a-z0-9]->%7[a-z0-9]:%ldx%ld", in_name, out_name, &rows, &cols) != 4) return false;
-  const auto in = parse_dtype(in_name), out = parse_dtype(out_name);
-  if (!in || !out) return false;
-  const FakeQuantizeProblem p{*in, *out};
-  const AlignedBytes x = random_values(*in, rows * cols, 1);
-  const AlignedBytes y(static_cast<size_t>(rows * cols) * size_of(*out));
+  const auto problem = parse_rows(text, "fake_quantize");
+  if (!problem) return false;
+  const auto [in, out, rows, cols] = *problem;
+  const FakeQuantizeProblem p{in, out};
+  const AlignedBytes x = random_values(in, rows * cols, 1);
+  const AlignedBytes y(static_cast<size_t>(rows * cols) * size_of(out));
   for (const FakeQuantizeKernel& row : fake_quantize_kernels()) {
     if (!wanted(row, p, options)) continue;
     const FakeQuantizeArgs args{x.data(), y.data(), rows * cols, 0.01f};

@@ -134,8 +134,9 @@ class AmxGemm {
           strip_ = tiled_at(row, step);
           if (row + kAmxStrip < row_end) ahead_.begin(tiled_at(row + kAmxStrip, step), steps * kStepBytes, blocks_ * steps);
         } else {
-          strip_ = strips_ + (b_.keep_strips ? ((row - mine_.row_begin) / kAmxStrip * b_.steps + step) * kStepBytes : 0);
-          if (!b_.keep_strips || col_ == mine_.col_begin) expand_strip(row, rows, step, steps);
+          char* strip = strips_ + (b_.keep_strips ? ((row - mine_.row_begin) / kAmxStrip * b_.steps + step) * kStepBytes : 0);
+          if (!b_.keep_strips || col_ == mine_.col_begin) expand_strip(row, rows, step, steps, strip);
+          strip_ = strip;
         }
         if (rows > 16) run_strip<2>(row, rows, step, steps, sums);
         else run_strip<1>(row, rows, step, steps, sums);
@@ -143,8 +144,8 @@ class AmxGemm {
     }
   }
 
-  char* tiled_at(int64_t row, int64_t step) const {  // never written to
-    return static_cast<char*>(const_cast<void*>(args_.a)) + (row / kAmxStrip * b_.steps + step) * kStepBytes;
+  const char* tiled_at(int64_t row, int64_t step) const {
+    return static_cast<const char*>(args_.a) + (row / kAmxStrip * b_.steps + step) * kStepBytes;
   }
 
   // The strip against every block of the panel, over one slice of k.
@@ -189,12 +190,12 @@ class AmxGemm {
     }
   }
 
-  // Steps [step, step + steps) of rows [row, row + rows) into strip_; zeros below the last row and beyond k.
-  __attribute__((noinline)) void expand_strip(int64_t row, int64_t rows, int64_t step, int64_t steps) {
+  // Steps [step, step + steps) of rows [row, row + rows) into `strip`; zeros below the last row and beyond k.
+  __attribute__((noinline)) void expand_strip(int64_t row, int64_t rows, int64_t step, int64_t steps, char* strip) {
     const auto* a = static_cast<const uint8_t*>(args_.a);
     const int64_t height = rows > 16 ? 32 : 16, whole = min(steps, p_.k / kAmxStep - step);
     for (int64_t r = 0; r < height; ++r) {
-      char* tile = strip_ + r / 16 * kTileBytes + r % 16 * 64;
+      char* tile = strip + r / 16 * kTileBytes + r % 16 * 64;
       const uint8_t* source = a + ((row + r) * p_.k + step * kAmxStep) * Operand::kBytes;
       int64_t s = 0;
       if (r < rows) {
@@ -229,7 +230,7 @@ class AmxGemm {
   Operand operand_;
   char* scratch_;
   char* strips_;
-  char* strip_ = nullptr;
+  const char* strip_ = nullptr;
   char* panel_;
   SumBlock* sums_;
   char* nowhere_;

@@ -1,7 +1,5 @@
-// Test side: operands in guarded memory, the f64 reference of a GEMM with its error bound, and a runner of table rows.
+// Test side: operands in fenced memory, the f64 reference of a GEMM with its error bound, and a runner of table rows.
 #pragma once
-#include <sys/mman.h>
-
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -10,38 +8,12 @@
 
 #include "cpu/isa.h"
 #include "cpu/kernels/gemm/gemm.h"
+#include "cpu/kernels/kernel_test.h"
 #include "numeric/convert.h"
 
 namespace octet::cpu {
 
-// `size` bytes that end right before an unreadable page: reading past the end crashes. Filled with 0xa5, or 0xff for scratch.
-class Guarded {
- public:
-  explicit Guarded(size_t size, int fill = 0xa5, size_t align = 1) : size_(size), pages_((size + align + 4095) / 4096 * 4096) {
-    base_ = static_cast<uint8_t*>(mmap(nullptr, pages_ + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    mprotect(base_ + pages_, 4096, PROT_NONE);
-    data_ = base_ + (pages_ - size) / align * align;
-    std::memset(base_, fill, pages_);
-  }
-  Guarded(Guarded&& other) noexcept : size_(other.size_), pages_(other.pages_), base_(other.base_), data_(other.data_) {
-    other.base_ = nullptr;
-  }
-  Guarded& operator=(Guarded&&) = delete;
-  ~Guarded() {
-    if (base_ != nullptr) munmap(base_, pages_ + 4096);
-  }
-  uint8_t* data() const { return data_; }
-  size_t size() const { return size_; }
-  bool front_untouched(int fill = 0xa5) const {
-    for (const uint8_t* p = base_; p < data_; ++p)
-      if (*p != fill) return false;
-    return true;
-  }
-
- private:
-  size_t size_, pages_;
-  uint8_t *base_, *data_;
-};
+using kernel_test::FencedBytes;
 
 inline double element(DType type, const uint8_t* p, int64_t i) {
   uint16_t half;
@@ -89,7 +61,7 @@ struct GemmCase {
 
 struct GemmData {
   GemmCase c;
-  Guarded a, w, residual;
+  FencedBytes a, w, residual;
   std::vector<float> alpha, bias, mul, inv;
   std::vector<double> exact_a, exact_w;  // filled by decode()
 
@@ -156,10 +128,10 @@ inline Expected expected(const GemmData& d, int64_t row, int64_t n) {
 // As `threads` threads, one after the other, each with scratch that is checked.
 inline void run_threads(const GemmKernel& row, const GemmProblem& p, int64_t max_m, GemmArgs args, int threads) {
   for (int t = 0; t < threads; ++t) {
-    Guarded scratch(row.scratch_bytes(p, max_m, threads), 0xff, 64);
+    FencedBytes scratch(row.scratch_bytes(p, max_m, threads), 0xff, 64);
     args.scratch = scratch.data();
     row.run(p, args, t, threads);
-    OCTET_CHECK(scratch.front_untouched(0xff), row.name);
+    OCTET_CHECK(scratch.front_untouched(), row.name);
   }
 }
 
@@ -169,7 +141,7 @@ inline std::vector<uint8_t> run_row(const GemmKernel& row, const GemmData& d, in
                                     bool in_place = false) {
   const GemmProblem& p = d.c.p;
   if (count < 0) count = d.c.m;
-  Guarded packed(row.packed_bytes(p), 0xa5, 64), out(GemmData::bytes(count, p.n, p.out));
+  FencedBytes packed(row.packed_bytes(p), 0xa5, 64), out(GemmData::bytes(count, p.n, p.out));
   row.pack(p, d.w.data(), packed.data());
   const uint8_t* residual = d.residual.data() + GemmData::bytes(first, p.n, p.out);
   if (in_place) std::memcpy(out.data(), residual, out.size());
@@ -192,8 +164,8 @@ inline std::vector<uint8_t> run_row(const GemmKernel& row, const GemmData& d, in
 
 // The same for `p`, d's problem in a tiled form (gemm.h): a is tiled first; a tiled output is returned as it lies.
 inline std::vector<uint8_t> run_tiled(const GemmKernel& row, const GemmData& d, const GemmProblem& p, int threads = 1) {
-  Guarded packed(row.packed_bytes(p), 0xa5, 64), a(tiled_bytes(d.c.m, p.k), 0xff, 64);
-  Guarded out(p.tiled_out ? tiled_bytes(d.c.m, p.n) : GemmData::bytes(d.c.m, p.n, p.out), 0xa5, 64);
+  FencedBytes packed(row.packed_bytes(p), 0xa5, 64), a(tiled_bytes(d.c.m, p.k), 0xff, 64);
+  FencedBytes out(p.tiled_out ? tiled_bytes(d.c.m, p.n) : GemmData::bytes(d.c.m, p.n, p.out), 0xa5, 64);
   row.pack(p, d.w.data(), packed.data());
   if (p.tiled_a) tile_rows(p.a, d.a.data(), d.c.m, p.k, a.data());
   const GemmArgs args{p.tiled_a ? a.data() : d.a.data(),
@@ -207,7 +179,7 @@ inline std::vector<uint8_t> run_tiled(const GemmKernel& row, const GemmData& d, 
                       out.data(),
                       nullptr};
   run_threads(row, p, d.c.m, args, threads);
-  OCTET_CHECK(out.front_untouched() && packed.front_untouched() && a.front_untouched(0xff), row.name);
+  OCTET_CHECK(out.front_untouched() && packed.front_untouched() && a.front_untouched(), row.name);
   return {out.data(), out.data() + out.size()};
 }
 

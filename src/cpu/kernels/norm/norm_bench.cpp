@@ -8,14 +8,12 @@ namespace {
 using namespace kernel_bench;
 
 bool bench(const std::string& text, const Options& options) {
-  char in_name[8], out_name[8];
-  long rows, cols;
-  if (std::sscanf(text.c_str(), "norm:%7[a-z0-9]->%7[a-z0-9]:%ldx%ld", in_name, out_name, &rows, &cols) != 4) return false;
-  const auto in = parse_dtype(in_name), out = parse_dtype(out_name);
-  if (!in || !out) return false;
-  const NormProblem p{*in, *out, cols};
-  const AlignedBytes x = random_values(*in, rows * cols, 1);
-  const AlignedBytes y(static_cast<size_t>(rows * cols) * size_of(*out));
+  const auto problem = parse_rows(text, "norm");
+  if (!problem) return false;
+  const auto [in, out, rows, cols] = *problem;
+  const NormProblem p{in, out, cols};
+  const AlignedBytes x = random_values(in, rows * cols, 1);
+  const AlignedBytes y(static_cast<size_t>(rows * cols) * size_of(out));
   const std::vector<float> gamma(static_cast<size_t>(cols), 1.1f), beta(static_cast<size_t>(cols), 0.1f);
   for (const NormKernel& row : norm_kernels()) {
     if (!wanted(row, p, options)) continue;
