@@ -101,6 +101,7 @@ struct TensorView {
 struct EngineOptions {
   std::string device = "cpu";  // "cpu", "cuda" (GPU 0) or "cuda:N"
   int threads = 0;             // compute threads of each session; 0: every core this process may use
+  bool prepack_bf16 = false;   // CPU: FP8 weights widened to bf16 at load: twice the memory, the same results
 };
 
 // A loaded engine: validated, its weights packed for this machine. Immutable; copies share it; safe from any thread.

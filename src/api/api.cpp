@@ -31,7 +31,8 @@ Engine::Engine(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Engine Engine::load(const std::string& path, const EngineOptions& options) {
   if (options.threads < 0 || options.threads > kMaxThreads) fail(Code::kUsage, "{} threads: not in [0, {}]", options.threads, kMaxThreads);
   const auto backend = make_backend(options.device);
-  return Engine(std::make_shared<const Impl>(Impl{runtime::Engine::load(path, *backend, {.threads = options.threads})}));
+  return Engine(std::make_shared<const Impl>(Impl{runtime::Engine::load(
+      path, *backend, {.threads = options.threads, .prepack = options.prepack_bf16 ? Prepack::kBf16 : Prepack::kStored})}));
 }
 const std::vector<TensorInfo>& Engine::inputs() const { return impl_->engine->inputs(); }
 const std::vector<TensorInfo>& Engine::outputs() const { return impl_->engine->outputs(); }

@@ -18,14 +18,19 @@ namespace {
 // activations of a chunk stay in the outer caches (ViT-L/14: 8 pictures of 257 rows, 27 texts of 77).
 constexpr int64_t kRowsPerChunk = 2112;
 
-std::unique_ptr<PreparedStep> prepare_step(const plan::Plan& plan, const plan::Step& step, const TiledBuffers& tiled) {
+std::unique_ptr<PreparedStep> prepare_step(const plan::Plan& plan, const plan::Step& step, const TiledBuffers& tiled, Prepack prepack) {
   struct {
     const plan::Plan& p;
     const TiledBuffers& tiled;
+    Prepack prepack;
     std::unique_ptr<PreparedStep> operator()(const plan::Embed& op) { return prepare_embed(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::PatchEmbed& op) { return prepare_patch_embed(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::Norm& op) { return prepare_norm(p, op); }
-    std::unique_ptr<PreparedStep> operator()(const plan::Gemm& op) { return prepare_gemm(p, op, tiled.forms_of(op)); }
+    std::unique_ptr<PreparedStep> operator()(const plan::Gemm& op) {
+      GemmForms forms = tiled.forms_of(op);
+      forms.prepack = prepack;
+      return prepare_gemm(p, op, forms);
+    }
     std::unique_ptr<PreparedStep> operator()(const plan::Attention& op) { return prepare_attention(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::Pool& op) { return prepare_pool(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::L2Normalize& op) { return prepare_l2normalize(p, op); }
@@ -34,7 +39,7 @@ std::unique_ptr<PreparedStep> prepare_step(const plan::Plan& plan, const plan::S
     std::unique_ptr<PreparedStep> operator()(const plan::Values& op) { return prepare_values(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::FakeQuantize& op) { return prepare_fake_quantize(p, op); }
     std::unique_ptr<PreparedStep> operator()(const plan::Pointwise& op) { return prepare_pointwise(p, op); }
-  } visitor{plan, tiled};
+  } visitor{plan, tiled, prepack};
   return std::visit(visitor, step.op);
 }
 
@@ -45,14 +50,16 @@ void release_weights(const plan::Plan& plan, const plan::Step& step) {
 }
 
 // Packing is most of a load: the steps are shared out to the threads. The error of the first step that has one is thrown.
-std::vector<std::unique_ptr<PreparedStep>> prepare_steps(const plan::Plan& plan, const TiledBuffers& tiled, ThreadPool& pool) {
+std::vector<std::unique_ptr<PreparedStep>> prepare_steps(const plan::Plan& plan, const TiledBuffers& tiled, Prepack prepack,
+                                                         ThreadPool& pool) {
   std::vector<std::unique_ptr<PreparedStep>> steps(plan.steps.size());
   std::vector<std::exception_ptr> errors(steps.size());
   std::atomic<size_t> next{0};
   pool.run([&](int) {
     for (size_t i = next++; i < steps.size(); i = next++) try {
         const plan::Step& step = plan.steps[i];
-        steps[i] = with_context([&] { return "preparing step `" + step.name + "`"; }, [&] { return prepare_step(plan, step, tiled); });
+        steps[i] =
+            with_context([&] { return "preparing step `" + step.name + "`"; }, [&] { return prepare_step(plan, step, tiled, prepack); });
         steps[i]->choice.problem = plan::problem_of(plan, step, 1);
         release_weights(plan, step);
       } catch (...) {
@@ -77,7 +84,7 @@ class CpuExecutable : public Executable, public std::enable_shared_from_this<Cpu
       : plan(std::move(plan)), pool(options.threads > 0 ? options.threads : usable_cores()), tiled(*this->plan) {
     chunk = options.chunk > 0 ? options.chunk : std::max<int64_t>(1, kRowsPerChunk / rows_per_item(*this->plan));
     if (options.chunk < 0) chunk = INT64_MAX;
-    steps = prepare_steps(*this->plan, tiled, pool);
+    steps = prepare_steps(*this->plan, tiled, options.prepack, pool);
     for (const auto& step : steps) choices_.push_back(step->choice);
   }
   std::span<const StepChoice> choices() const override { return choices_; }

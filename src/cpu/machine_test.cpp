@@ -22,7 +22,9 @@ TEST(Machine, MeasuresTheRowThatWouldRun) {
     EXPECT_GT(rate.median_tflops, 0);
     EXPECT_GE(rate.best_tflops, rate.median_tflops);
     EXPECT_LT(rate.best_tflops, 1000) << "no CPU does that";
-    if (usable_isa() == kPortable) EXPECT_EQ(rate.choice.kernel, "gemm_any_any_f32_portable");
+    if (usable_isa() == kPortable) {
+      EXPECT_EQ(rate.choice.kernel, "gemm_any_any_f32_portable");
+    }
   }
 }
 

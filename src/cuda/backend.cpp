@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "cuda/driver/nvrtc.h"
 #include "cuda/executable.h"
@@ -19,7 +20,9 @@ class CudaBackend : public Backend {
  public:
   CudaBackend(int ordinal, const CudaOptions& options) : device_(Device::open(ordinal)), options_(options) { nvrtc::version(); }
   std::string name() const override { return describe(device_->gpu()); }
-  std::shared_ptr<const Executable> prepare(std::shared_ptr<const plan::Plan> plan, const PrepareOptions&) const override {
+  std::shared_ptr<const Executable> prepare(std::shared_ptr<const plan::Plan> plan, const PrepareOptions& options) const override {
+    if (options.prepack != Prepack::kStored)
+      throw Error(Code::kUsage, "prepack=bf16 is for the CPU: a GPU multiplies FP8 weights as they are", "leave it out, or choose the CPU");
     return std::make_shared<CudaExecutable>(std::move(plan), device_, options_);
   }
 

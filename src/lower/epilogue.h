@@ -12,14 +12,14 @@ namespace octet::lowering {
 struct Epilogue {
   ValueId result = kNone;
   int64_t width = 0;
-  std::string bias_name;
+  std::string bias_name = {};
   const HostTensor* bias = nullptr;
   const HostTensor* factor = nullptr;  // [width], multiplied onto the product: LayerScale
   bool factor_on_bias = false;
   plan::Activation activation = plan::Activation::kNone;
   float mul = 1;
   ValueId residual = kNone;
-  std::vector<NodeId> nodes;
+  std::vector<NodeId> nodes = {};
 };
 
 // Takes one more node; false when the next one does not fold.

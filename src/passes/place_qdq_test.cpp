@@ -111,11 +111,12 @@ TEST(PlaceQdq, WeightsAreFoldedWhereverTheirQuantizersStand) {
                                             "%s, %z) {{axis={1}}} %y = MatMul(%x, %d)",
                                             turned_axis, axis)),
               plain);
-    if (scales == one)
+    if (scales == one) {
       EXPECT_EQ(codes_of(scales + fmt::format("%t = Transpose(%wt) %q = QuantizeLinear(%t, %s, %z) {{axis={0}}} %d = DequantizeLinear(%q, "
                                               "%s, %z) {{axis={0}}} %y = MatMul(%x, %d)",
                                               axis)),
                 plain);
+    }
     EXPECT_EQ(codes_of(scales + fmt::format("%q = QuantizeLinear(%wt, %s, %z) {{axis={0}}} %d = DequantizeLinear(%q, %s, %z) {{axis={0}}} "
                                             "%y = Gemm(%x, %d) {{transB=1}}",
                                             turned_axis)),

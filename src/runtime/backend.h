@@ -70,9 +70,13 @@ class Executable {
   virtual std::vector<std::string> memory_report([[maybe_unused]] int64_t batch) const { return {}; }
 };
 
+// How FP8 weights of GEMMs lie in memory: a byte each, widened by every run; or widened once, twice the memory. Same results. CPU only.
+enum class Prepack : uint8_t { kStored, kBf16 };
+
 struct PrepareOptions {
   int threads = 0;    // 0: usable_cores()
   int64_t chunk = 0;  // items worked on at a time; 0: the backend chooses; -1: the whole batch
+  Prepack prepack = Prepack::kStored;
 };
 
 class Backend {

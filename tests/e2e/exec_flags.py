@@ -12,7 +12,7 @@ VALUES = {"--profilingVerbosity": "detailed", "--builderOptimizationLevel": "0",
           "--inputIOFormats": "fp16:chw", "--outputIOFormats": "fp16:chw+hwc", "--useRuntime": "lean", "--hardwareCompatibilityLevel": "ampere+",
           "--runtimePlatform": "SameAsBuild", "--sparsity": "enable", "--allocationStrategy": "runtime", "--tacticSources": "-CUDNN,+CUBLAS", "--compat": "10",
           "--accuracyAlgorithm": "cos", "--disable-pass": "fuse-gelu", "--dump-after": "none", "--useProfile": "0", "--duration": "0", "--warmUp": "0",
-          "--require-fp8": "*fc1*", "--device": "0", "--cpu-threads": "2", "--infStreams": "2", "--iterations": "2"}
+          "--require-fp8": "*fc1*", "--device": "0", "--cpu-threads": "2", "--prepack": "stored", "--infStreams": "2", "--iterations": "2"}
 SHAPES = {"--shapes": 3, "--minShapes": 1, "--optShapes": 2, "--maxShapes": 4}
 # Tried on lines of their own: they stop early, load instead of building, or need files.
 APART = {"--onnx", "--loadEngine", "--getPlanVersionOnly", "--timeDeserialize", "--skipInference", "--loadRefOutputs", "--refPair", "--accuracyThreshold", "--loadInputs",

@@ -81,19 +81,19 @@ class TorchEager(InProcess):
 class Octet:
     """Timed by its own `exec`, which times runs of a loaded engine as the loops above do."""
 
-    def __init__(self, path, args):
-        self.args, self.plan = args, Path(path).with_suffix(".plan")
+    def __init__(self, path, args, *flags):
+        self.args, self.plan, self.flags = args, Path(path).with_suffix(".plan"), ["--device=cpu", *flags]
         exec_octet(args.octet, [f"--onnx={path}", f"--saveEngine={self.plan}", "--skipInference", "--device=cpu"], timeout=120)
 
     def run(self, name, array):
         with tempfile.TemporaryDirectory() as folder:
             np.save(f"{folder}/x.npy", array)
-            subprocess.run([self.args.octet, "run", self.plan, "--quiet", "--device", "cpu", "--input", f"{name}={folder}/x.npy", "--output-dir", folder], check=True)
+            subprocess.run([self.args.octet, "run", self.plan, "--quiet", *self.flags, "--input", f"{name}={folder}/x.npy", "--output-dir", folder], check=True)
             return np.load(next(p for p in Path(folder).glob("*.npy") if p.name != "x.npy"))
 
     def milliseconds(self, name, array):
         shape = "x".join(map(str, array.shape))
-        return parse_timing(exec_octet(self.args.octet, [f"--loadEngine={self.plan}", f"--shapes={name}:{shape}", "--device=cpu", f"--warmUp={1e3 * WARM_UP_S:.0f}",
+        return parse_timing(exec_octet(self.args.octet, [f"--loadEngine={self.plan}", f"--shapes={name}:{shape}", *self.flags, f"--warmUp={1e3 * WARM_UP_S:.0f}",
                                                          f"--iterations={LEAST_RUNS}", "--avgRuns=1", f"--duration={self.args.seconds}",
                                                          f"--cpu-threads={self.args.threads}"])).median
 

@@ -31,6 +31,7 @@ OWN, TRUTH = "octet FP8", "onnxruntime FP32"
 # label: (file, make(path, args)); the file is of the export's precision, `int8`, or the checkpoint itself.
 PEERS = {
     OWN: ("fp8", Octet),
+    "octet FP8 --prepack=bf16": ("fp8", lambda path, args: Octet(path, args, "--prepack=bf16")),
     "octet BF16": ("bf16", Octet),
     "octet FP16": ("fp16", Octet),
     "OpenVINO BF16": ("fp32", lambda path, args: Openvino(path, args, "bf16")),

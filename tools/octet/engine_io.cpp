@@ -1,7 +1,9 @@
 #include "engine_io.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <random>
 
 #include "base/log.h"
@@ -49,11 +51,27 @@ bool has_gpu() {
   }
 }
 
+// What --prepack=bf16 came to: a step that has FP8 weights and keeps them in a byte says why among its refusals.
+void say_prepacked(const Executable& executable) {
+  const auto widened =
+      std::ranges::count_if(executable.choices(), [](const StepChoice& c) { return c.kernel.starts_with("gemm_e4m3_bf16_"); });
+  const auto keeps = [](const std::string& refusal) { return refusal.starts_with("prepack=bf16:"); };
+  const auto kept = std::ranges::count_if(executable.choices(), [&](const StepChoice& c) { return std::ranges::any_of(c.refused, keeps); });
+  log(Level::kInfo, "prepack=bf16: {} GEMMs keep FP8 weights widened to bf16, {} in one byte; {:.1f} MiB of weights in memory", widened,
+      kept, static_cast<double>(executable.weight_bytes()) / (1 << 20));
+}
+
 }  // namespace
 
 void DeviceOptions::add_to(CLI::App& app) {
   app.add_option("--device", device, "cpu, cuda or cuda:N; auto: cuda if there is a usable GPU, else cpu")->capture_default_str();
   app.add_option("--cpu-threads", threads, "compute threads (default: every usable core)")->check(CLI::Range(0, 1024));
+  static const std::map<std::string, Prepack> kPrepacks{{"stored", Prepack::kStored}, {"bf16", Prepack::kBf16}};
+  app.add_option("--prepack", prepack,
+                 "FP8 weights in memory, on the CPU: stored, one byte each; bf16, widened at load: twice the memory, the same results")
+      ->transform(CLI::CheckedTransformer(kPrepacks))
+      ->type_name("{stored,bf16}")
+      ->default_str("stored");
 }
 
 std::shared_ptr<const Backend> make_backend(const DeviceOptions& options) {
@@ -75,8 +93,10 @@ Engine prepare_engine(std::shared_ptr<const plan::Plan> plan, const Backend& bac
   PrepareOptions prepare;
   prepare.threads = options.threads;
   prepare.chunk = options.chunk;
+  prepare.prepack = options.prepack;
   Engine engine{plan, backend.prepare(plan, prepare), backend.name(), 0};
   engine.seconds = seconds_since(begin);
+  if (options.prepack == Prepack::kBf16) say_prepacked(*engine.executable);
   return engine;
 }
 

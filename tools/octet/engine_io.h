@@ -13,12 +13,13 @@
 
 namespace octet::cli {
 
-// --device and --cpu-threads, the same everywhere.
+// --device, --cpu-threads and --prepack, the same everywhere.
 struct DeviceOptions {
   std::string device = "auto";  // cpu, cuda, cuda:N; auto: cuda if there is a usable GPU, else cpu
   int threads = 0;
   int64_t chunk = 0;  // PrepareOptions::chunk; no flag: set by subcommands that look into buffers
   bool tune = true;   // false: on a GPU the first kernel that fits, untimed
+  Prepack prepack = Prepack::kStored;
   void add_to(CLI::App& app);
 };
 

@@ -205,6 +205,8 @@ constexpr Flag kFlags[] = {
     {kOwn, "--compat", kChoice, kObeyed, "10|11",
      "the TensorRT whose defaults and files are meant; 11: compute without transfers, its layer information (default: 10)"},
     {kOwn, "--cpu-threads", kShared, kObeyed, "", "compute threads (default: every usable core)"},
+    {kOwn, "--prepack", kShared, kObeyed, "stored|bf16",
+     "FP8 weights in memory, on the CPU: one byte each, or widened to bf16 at load: twice the memory, the same results (default: stored)"},
     {kOwn, "--strictNames", kSwitch, kObeyed, "",
      "an unknown input name is an error for a model of one input too, where it otherwise means that input"},
     {kOwn, "--fixTypes", kSwitch, kObeyed, "", "mend float types that contradict each other first, as octet fix-types does"},

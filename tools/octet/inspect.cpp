@@ -178,7 +178,7 @@ Json facts_of(const Options& o) {
   const std::filesystem::path path(o.file);
   if (std::filesystem::is_directory(path)) return facts_of_directory(path);
   if (path.extension() != ".plan" && !is_plan(path)) return inspect_onnx(path);
-  return inspect_engine(path, *make_backend(o.device), {.threads = o.device.threads});
+  return inspect_engine(path, *make_backend(o.device), {.threads = o.device.threads, .prepack = o.device.prepack});
 }
 
 // The page of an ONNX file. Of an engine what a page shows are times.

@@ -1,6 +1,9 @@
 // GEMM: expands the plan's column ranges to one f32 vector each, packs the weight in the chosen kernel's order.
+#include <array>
+
 #include "cpu/kernels/gemm/gemm.h"
 #include "cpu/steps/step.h"
+#include "numeric/convert.h"
 
 namespace octet::cpu {
 namespace {
@@ -17,13 +20,27 @@ GemmProblem problem_of(const plan::Plan& plan, const plan::Gemm& op, GemmForms f
           forms.tiled_out};
 }
 
+// Codes as bf16 values, which are exact.
+AlignedBytes widened(std::span<const std::byte> codes) {
+  static const auto table = [] {
+    std::array<uint16_t, 256> values{};
+    for (size_t code = 0; code < values.size(); ++code) values[code] = encode_bf16(decode_e4m3(static_cast<uint8_t>(code)));
+    return values;
+  }();
+  AlignedBytes out(codes.size() * sizeof(uint16_t));
+  auto* to = reinterpret_cast<uint16_t*>(out.data());
+  for (size_t i = 0; i < codes.size(); ++i) to[i] = table[std::to_integer<size_t>(codes[i])];
+  return out;
+}
+
 class GemmStep : public PreparedStep {
  public:
-  GemmStep(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms) : op_(op), problem_(problem_of(plan, op, forms)) {
+  GemmStep(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms)
+      : op_(op), problem_(problem_of(plan, op, forms)), stored_(problem_.w) {
     const DType out = problem_.out;
     kernel_ = &choose(gemm_kernels(), problem_, choice);
-    packed_ = AlignedBytes(kernel_->packed_bytes(problem_));
-    kernel_->pack(problem_, plan.weight_bytes.at(op.weight).data(), packed_.data());
+    if (forms.prepack == Prepack::kBf16 && problem_.w == DType::e4m3) choose_widened();
+    pack(plan.weight_bytes.at(op.weight));
     bias_ = weight_f32(plan, op.bias, op.n);
     alpha_ = weight_f32(plan, op.channel_scale, op.n, 1);
     mul_.resize(op.n);
@@ -53,8 +70,27 @@ class GemmStep : public PreparedStep {
   size_t weight_bytes() const override { return packed_.size() + 4 * sizeof(float) * op_.n; }
 
  private:
+  // The row of the same arithmetic that reads widened weights, if there is one.
+  void choose_widened() {
+    GemmProblem problem = problem_;
+    problem.w = DType::bf16;
+    StepChoice of_widened;
+    const GemmKernel& row = choose(gemm_kernels(), problem, of_widened);
+    if (row.isa != kernel_->isa || row.isa == kPortable) {
+      choice.refused.push_back(fmt::format("prepack=bf16: {} reads weights of one byte", kernel_->name));
+      return;
+    }
+    problem_ = problem, kernel_ = &row, choice = of_widened;
+  }
+  void pack(std::span<const std::byte> weight) {
+    packed_ = AlignedBytes(kernel_->packed_bytes(problem_));
+    if (problem_.w == stored_) return kernel_->pack(problem_, weight.data(), packed_.data());
+    kernel_->pack(problem_, widened(weight).data(), packed_.data());
+  }
+
   plan::Gemm op_;
   GemmProblem problem_;
+  DType stored_;  // of the plan's weight; problem_.w is the packed one's
   const GemmKernel* kernel_;
   AlignedBytes packed_;
   std::vector<float> alpha_, bias_, mul_, inv_out_scale_;

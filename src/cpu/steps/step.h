@@ -33,9 +33,11 @@ class PreparedStep {
 std::unique_ptr<PreparedStep> prepare_embed(const plan::Plan& plan, const plan::Embed& op);
 std::unique_ptr<PreparedStep> prepare_patch_embed(const plan::Plan& plan, const plan::PatchEmbed& op);
 std::unique_ptr<PreparedStep> prepare_norm(const plan::Plan& plan, const plan::Norm& op);
-// Whether a GEMM reads its rows, or writes its output, in the tiled form of gemm.h.
+// Whether a GEMM reads its rows, or writes its output, in the tiled form of gemm.h; and how it keeps FP8 weights: a row that cannot widen
+// them once says so in the step's choice.
 struct GemmForms {
   bool tiled_a = false, tiled_out = false;
+  Prepack prepack = Prepack::kStored;
 };
 std::unique_ptr<PreparedStep> prepare_gemm(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms);
 // This machine's best row for `op` takes it in these forms.

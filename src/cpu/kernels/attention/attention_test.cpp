@@ -91,7 +91,9 @@ TEST(Attention, WhatAMaskHidesHasNoInfluence) {
   for (int64_t s = 23; s < 40; ++s)
     for (int64_t d = 0; d < 64; ++d) other.at(1, 0, s, 1, d) = 900, other.at(2, 0, s, 1, d) = -60000;
   for (const AttentionKernel& kernel : attention_kernels())
-    if (usable(kernel.isa) && !kernel.accepts(c.p)) EXPECT_EQ(plain.run(kernel).values(), other.run(kernel).values()) << kernel.name;
+    if (usable(kernel.isa) && !kernel.accepts(c.p)) {
+      EXPECT_EQ(plain.run(kernel).values(), other.run(kernel).values()) << kernel.name;
+    }
 }
 
 TEST(Attention, NegativeAndZeroScoreScales) {

@@ -25,23 +25,27 @@ Refusal accept_all(const GemmProblem& p) {
   if (p.tiled_a || p.tiled_out) return {"reads and writes plain rows"};
   return {};
 }
-template <DType kType>
+template <DType kA, DType kW = kA>
 Refusal accept(const GemmProblem& p) {
-  if (p.a == kType && p.w == kType) return accept_all(p);
-  return {fmt::format("multiplies {} by {}, not {} by {}", kType, kType, p.a, p.w)};
+  if (p.a == kA && p.w == kW) return accept_all(p);
+  return {fmt::format("multiplies {} by {}, not {} by {}", kA, kW, p.a, p.w)};
 }
-template <DType kType>
+template <DType kA, DType kW = kA>
 Refusal accept_tiled(const GemmProblem& p) {
-  const bool can = p.a == kType && p.w == kType && (!p.tiled_out || ((p.out == DType::e4m3 || p.out == DType::bf16) && !p.residual));
-  return can ? Refusal{} : accept<kType>(p);
+  const bool can = p.a == kA && p.w == kW && (!p.tiled_out || ((p.out == DType::e4m3 || p.out == DType::bf16) && !p.residual));
+  return can ? Refusal{} : accept<kA, kW>(p);
 }
 
 constexpr GemmKernel kKernels[] = {
     {"gemm_e4m3_e4m3_bf16_amx", kAmx | kAvx512, accept_tiled<DType::e4m3>, tile_bytes, pack_tiles, tile_scratch, run_gemm_e4m3_amx},
+    {"gemm_e4m3_bf16_bf16_amx", kAmx | kAvx512, accept_tiled<DType::e4m3, DType::bf16>, tile_bytes, pack_tiles, tile_scratch,
+     run_gemm_e4m3_by_bf16_amx},
     {"gemm_bf16_bf16_bf16_amx", kAmx | kAvx512, accept_tiled<DType::bf16>, tile_bytes, pack_tiles, tile_scratch, run_gemm_bf16_amx},
     {"gemm_f16_f16_bf16x4_amx", kAmx | kAvx512, accept<DType::f16>, tile_bytes, pack_tiles, tile_scratch, run_gemm_f16_amx},
     {"gemm_e4m3_e4m3_bf16_avx512bf16", kAvx512Bf16 | kAvx512, accept<DType::e4m3>, tile_bytes, pack_tiles, vector_scratch,
      run_gemm_e4m3_avx512bf16},
+    {"gemm_e4m3_bf16_bf16_avx512bf16", kAvx512Bf16 | kAvx512, accept<DType::e4m3, DType::bf16>, tile_bytes, pack_tiles, vector_scratch,
+     run_gemm_e4m3_by_bf16_avx512bf16},
     {"gemm_bf16_bf16_bf16_avx512bf16", kAvx512Bf16 | kAvx512, accept<DType::bf16>, tile_bytes, pack_tiles, vector_scratch,
      run_gemm_bf16_avx512bf16},
     {"gemm_e4m3_e4m3_f32_avx512", kAvx512, accept<DType::e4m3>, panel_bytes<32>, pack_panels<32>, vector_scratch, run_gemm_e4m3_avx512},

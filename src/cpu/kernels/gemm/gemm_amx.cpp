@@ -106,8 +106,8 @@ class AmxGemm {
   }
 
  private:
-  static constexpr int kStepBytes = 2 * kTileBytes * Operand::kPlanes;        // of a strip or block, widened
-  static constexpr int kPackedStep = kAmxBlock * kAmxStep * Operand::kBytes;  // of a block, packed
+  static constexpr int kStepBytes = 2 * kTileBytes * Operand::kPlanes;              // of a strip or block, widened
+  static constexpr int kPackedStep = kAmxBlock * kAmxStep * Operand::kWeightBytes;  // of a block, packed
 
   static constexpr int64_t kHotSteps = 16 / Operand::kPlanes;
 
@@ -254,6 +254,9 @@ void run_with(const GemmProblem& p, const GemmArgs& args, int thread, int thread
 
 void run_gemm_e4m3_amx(const GemmProblem& p, const GemmArgs& args, int thread, int threads) {
   run_with<E4m3Operand>(p, args, thread, threads);
+}
+void run_gemm_e4m3_by_bf16_amx(const GemmProblem& p, const GemmArgs& args, int thread, int threads) {
+  run_with<E4m3ByBf16Operand>(p, args, thread, threads);
 }
 void run_gemm_bf16_amx(const GemmProblem& p, const GemmArgs& args, int thread, int threads) {
   run_with<Bf16Operand>(p, args, thread, threads);

@@ -1,8 +1,8 @@
 // The operand types of the AMX kernels: how packed weights and rows of a become bf16 tiles. Included by gemm_amx.cpp only.
 //
-// kPlanes: bf16 tiles per tile of the type. expand(): up to 32 elements (k) of one row of a, expand2(): exactly 64 into two tiles.
-// widen(): packed weights to tiles; kDirect: the packed bytes are tiles already. A step of a strip or block is two tiles (rows or
-// columns 0-15, 16-31) of the first plane, then two of the second.
+// kPlanes: bf16 tiles per tile of the type. kBytes, kWeightBytes: of an element of a and of packed w. expand(): up to 32 elements (k) of
+// one row of a, expand2(): exactly 64 into two tiles. widen(): packed weights to tiles; kDirect: the packed bytes are tiles already. A step
+// of a strip or block is two tiles (rows or columns 0-15, 16-31) of the first plane, then two of the second.
 #pragma once
 #include "cpu/simd/e4m3_avx512.h"
 
@@ -14,7 +14,7 @@ constexpr int kTileBytes = 1024;  // 16 rows of 64 bytes
 inline __mmask32 first32(int64_t count) { return count >= 32 ? ~0u : (1u << count) - 1; }
 
 struct E4m3Operand {
-  static constexpr int kPlanes = 1, kBytes = 1;
+  static constexpr int kPlanes = 1, kBytes = 1, kWeightBytes = 1;
   static constexpr bool kDirect = false;
   E4m3ToBf16 table;
 
@@ -37,8 +37,14 @@ struct E4m3Operand {
   }
 };
 
+// Weights that were widened before they were packed.
+struct E4m3ByBf16Operand : E4m3Operand {
+  static constexpr int kWeightBytes = 2;
+  static constexpr bool kDirect = true;
+};
+
 struct Bf16Operand {
-  static constexpr int kPlanes = 1, kBytes = 2;
+  static constexpr int kPlanes = 1, kBytes = 2, kWeightBytes = 2;
   static constexpr bool kDirect = true;
 
   void expand(const uint8_t* a, int64_t count, char* tile) const { _mm512_store_si512(tile, _mm512_maskz_loadu_epi16(first32(count), a)); }
@@ -51,7 +57,7 @@ struct Bf16Operand {
 // x = high + low: high is x rounded to bf16, low the rest, which has at most 3 significant bits and is no smaller than 2^-24, so both
 // are exact normal bf16. Low of an infinity or a NaN is 0.
 struct F16Operand {
-  static constexpr int kPlanes = 2, kBytes = 2;
+  static constexpr int kPlanes = 2, kBytes = 2, kWeightBytes = 2;
   static constexpr bool kDirect = false;
 
   static __m512 widened(__m256i bf16) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bf16), 16)); }

@@ -8,8 +8,8 @@
 namespace octet::cpu {
 namespace {
 
-// kType: e4m3 or bf16. An element is a pair of k; a widened step of w is 2 tiles of 16 vectors.
-template <DType kType>
+// kA, kW: e4m3 or bf16. An element is a pair of k; a widened step of w is 2 tiles of 16 vectors.
+template <DType kA, DType kW = kA>
 struct DotArithmetic {
   using V = F32x16;
   using Vector = __m512bh;
@@ -23,15 +23,15 @@ struct DotArithmetic {
     for (int64_t i = 0; i < count; i += 16) {  // 16 pairs
       const int64_t left = p.k - (unit + i) * 2, index = row * p.k + (unit + i) * 2;
       const __mmask32 m = left >= 32 ? ~0u : (1u << left) - 1;
-      if constexpr (kType == DType::e4m3)
+      if constexpr (kA == DType::e4m3)
         _mm512_storeu_si512(out + i, table.half(_mm256_maskz_loadu_epi8(m, static_cast<const uint8_t*>(a) + index)));
       else _mm512_storeu_si512(out + i, _mm512_maskz_loadu_epi16(m, static_cast<const uint16_t*>(a) + index));
     }
   }
   void widen_w(const GemmProblem& p, const void* packed, int64_t block, int64_t unit, int64_t count, float* out) const {
-    const auto* source = static_cast<const uint8_t*>(packed) + (block * units(p) + unit) * kAmxBlock * 2 * (kType == DType::e4m3 ? 1 : 2);
+    const auto* source = static_cast<const uint8_t*>(packed) + (block * units(p) + unit) * kAmxBlock * 2 * (kW == DType::e4m3 ? 1 : 2);
     for (int64_t i = 0; i < 2 * count; ++i) {
-      if constexpr (kType == DType::e4m3) {
+      if constexpr (kW == DType::e4m3) {
         if (i % 2 != 0) continue;
         __m512i first, second;
         table.interleaved(_mm512_loadu_si512(source + i * 32), first, second);
@@ -53,6 +53,9 @@ struct DotArithmetic {
 
 void run_gemm_e4m3_avx512bf16(const GemmProblem& p, const GemmArgs& args, int thread, int threads) {
   run_vector_gemm<DotArithmetic<DType::e4m3>>(p, args, thread, threads);
+}
+void run_gemm_e4m3_by_bf16_avx512bf16(const GemmProblem& p, const GemmArgs& args, int thread, int threads) {
+  run_vector_gemm<DotArithmetic<DType::e4m3, DType::bf16>>(p, args, thread, threads);
 }
 void run_gemm_bf16_avx512bf16(const GemmProblem& p, const GemmArgs& args, int thread, int threads) {
   run_vector_gemm<DotArithmetic<DType::bf16>>(p, args, thread, threads);

@@ -12,8 +12,8 @@ GemmRun run_gemm_portable;
 GemmScratch scratch_gemm_portable;
 
 // Weights packed by pack_tiles.
-GemmRun run_gemm_e4m3_amx, run_gemm_bf16_amx, run_gemm_f16_amx;
-GemmRun run_gemm_e4m3_avx512bf16, run_gemm_bf16_avx512bf16;
+GemmRun run_gemm_e4m3_amx, run_gemm_e4m3_by_bf16_amx, run_gemm_bf16_amx, run_gemm_f16_amx;
+GemmRun run_gemm_e4m3_avx512bf16, run_gemm_e4m3_by_bf16_avx512bf16, run_gemm_bf16_avx512bf16;
 // Weights packed by pack_column_panels, 32 and 16 wide.
 GemmRun run_gemm_e4m3_avx512, run_gemm_f16_avx512, run_gemm_bf16_avx512, run_gemm_f32_avx512;
 GemmRun run_gemm_e4m3_avx2, run_gemm_f16_avx2, run_gemm_bf16_avx2, run_gemm_f32_avx2;

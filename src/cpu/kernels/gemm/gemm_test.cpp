@@ -187,10 +187,36 @@ TEST(Gemm, OnlyTileRowsTakeTheTiledForm) {
   for (const GemmKernel& row : gemm_kernels()) {
     GemmProblem p{DType::e4m3, DType::e4m3, DType::e4m3, 32, 32, Act::kNone, false};
     p.tiled_a = true;
-    if ((row.isa & kAmx) == 0) EXPECT_TRUE(row.accepts(p)) << row.name;
+    if ((row.isa & kAmx) == 0) {
+      EXPECT_TRUE(row.accepts(p)) << row.name;
+    }
     p.tiled_a = false, p.tiled_out = true, p.out = DType::f16;
     EXPECT_TRUE(row.accepts(p)) << row.name;
   }
+}
+
+// Codes of w widened before they are packed: the same bits as codes widened on the way.
+TEST(Gemm, WidenedWeightsGiveTheSameBits) {
+  uint32_t seed = 7000;
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 40, 32}, {37, 47, 70}, {70, 300, 2200}, {33, 1100, 100}})
+    for (const DType out : {DType::e4m3, DType::f16}) {
+      const GemmCase plain{{DType::e4m3, DType::e4m3, out, n, k, Act::kQuickGelu, false}, m, ++seed};
+      const GemmData codes(plain);
+      GemmCase wide = plain;
+      wide.p.w = DType::bf16;
+      GemmData widened(wide);
+      widened.alpha = codes.alpha, widened.bias = codes.bias, widened.mul = codes.mul, widened.inv = codes.inv;
+      std::memcpy(widened.a.data(), codes.a.data(), GemmData::bytes(m, k, DType::e4m3));
+      for (int64_t i = 0; i < n * k; ++i) put(DType::bf16, widened.w.data(), i, element(DType::e4m3, codes.w.data(), i));
+      for (const GemmKernel& row : usable_rows(wide.p)) {
+        if (row.isa == kPortable) continue;  // takes every pair of types, and has no sibling to compare with
+        const auto sibling =
+            std::ranges::find_if(gemm_kernels(), [&](const GemmKernel& k) { return k.isa == row.isa && !k.accepts(plain.p); });
+        ASSERT_NE(sibling, gemm_kernels().end());
+        for (const int threads : {1, 3})
+          EXPECT_TRUE(run_row(row, widened, threads) == run_row(*sibling, codes, threads)) << row.name << " " << plain.text();
+      }
+    }
 }
 
 TEST(Gemm, EmptyProblems) {
