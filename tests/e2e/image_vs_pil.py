@@ -22,7 +22,7 @@ import zipfile
 import zlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 warnings.simplefilter("ignore")
 failures = checks = 0
@@ -79,8 +79,12 @@ def photo(rng, width, height, bands=3):
 
 
 def saved(array, mode, **options):
-    stream = io.BytesIO()
-    Image.fromarray(array, mode).save(stream, **options)
+    stream, usual = io.BytesIO(), ImageFile.MAXBLOCK
+    ImageFile.MAXBLOCK = 1 << 20  # a progressive or optimized JPEG is written in one piece, which a noisy picture's may exceed; readers keep theirs
+    try:
+        Image.fromarray(array, mode).save(stream, **options)
+    finally:
+        ImageFile.MAXBLOCK = usual
     return stream.getvalue()
 
 

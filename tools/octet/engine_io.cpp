@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <map>
 #include <random>
 
 #include "base/log.h"
@@ -66,11 +65,11 @@ void say_prepacked(const Executable& executable) {
 void DeviceOptions::add_to(CLI::App& app) {
   app.add_option("--device", device, "cpu, cuda or cuda:N; auto: cuda if there is a usable GPU, else cpu")->capture_default_str();
   app.add_option("--cpu-threads", threads, "compute threads (default: every usable core)")->check(CLI::Range(0, 1024));
-  static const std::map<std::string, Prepack> kPrepacks{{"stored", Prepack::kStored}, {"bf16", Prepack::kBf16}};
-  app.add_option("--prepack", prepack,
-                 "FP8 weights in memory, on the CPU: stored, one byte each; bf16, widened at load: twice the memory, the same results")
-      ->transform(CLI::CheckedTransformer(kPrepacks))
-      ->type_name("{stored,bf16}")
+  const auto choose = [this](const std::string& name) { prepack = name == "bf16" ? Prepack::kBf16 : Prepack::kStored; };
+  app.add_option_function<std::string>(
+         "--prepack", choose,
+         "FP8 weights in memory, on the CPU: stored, one byte each; bf16, widened at load: twice the memory, the same results")
+      ->check(CLI::IsMember({"stored", "bf16"}))
       ->default_str("stored");
 }
 
