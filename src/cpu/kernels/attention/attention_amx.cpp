@@ -56,15 +56,6 @@ class AmxAttention {
     for (int64_t index = begin; index < end; ++index) finish(block_at(p_, index, kTileRows), (index - begin) * kTileRows);
   }
 
-  // The next head's rows to L2, a few at a time: they lie 3 heads * head_dim apart, which hardware does not foresee.
-  void prefetch_token(int64_t item, int64_t token) const {
-    if (item >= a_.batch * p_.heads) return;
-    const uint8_t* rows[] = {row_at(a_.k, a_.k_stride, item, token), row_at(a_.v, a_.v_stride, item, token),
-                             row_at(a_.q, a_.q_stride, item, token)};
-    for (const uint8_t* row : rows)
-      for (int64_t at = 0; at < p_.head_dim * Operand::kBytes; at += 64) _mm_prefetch(row + at, _MM_HINT_T1);
-  }
-
   void load_queries(const QueryBlock& block, int64_t at) {
     const __m512i flip = _mm512_set1_epi16(static_cast<short>(scales_.negate ? 0x8000 : 0));
     for (int64_t r = 0; r < kTileRows; ++r) {
@@ -110,7 +101,7 @@ class AmxAttention {
       for (int64_t i = 0; p_.mask != Mask::kNone && i < rows; ++i) add_mask(s + i * l_.s_stride, mask(), visible(p_, block, half + i));
       for (int64_t i = 0; i < rows; ++i) row[i] = largest_of(s + i * l_.s_stride, visible(p_, block, half + i));
       for (int64_t i = 0; i < rows; ++i) {
-        prefetch_token(block.item + 1, block.row + half + i);
+        prefetch_token(p_, a_, block.item + 1, block.row + half + i);
         row[i] = exponentiate(s + i * l_.s_stride, visible(p_, block, half + i), steps * 32, row[i], scales_.exponent);
       }
       const float last = a_.v_scale * a_.inv_out_scale;

@@ -3,6 +3,7 @@
 // rows at a time are multiplied, exponentiated and multiplied again.
 #include "cpu/kernels/attention/attention_softmax_inl.h"
 #include "cpu/simd/e4m3_avx512.h"
+#include "cpu/simd/transpose_avx512.h"
 
 namespace octet::cpu {
 namespace {
@@ -12,7 +13,7 @@ constexpr int64_t kQueryBlock = 28;  // query rows at a time
 constexpr int64_t kPanel = 32;       // columns of a panel: two vectors
 constexpr int kTall = 14;            // rows multiplied at a time: 28 sums, two vectors of b
 
-// A thread's scratch, in floats (a pair of bf16 is as wide). k: [panels of keys][pairs of head_dim][kPanel]; v: [panels of dims][pairs of
+// A thread's scratch, in floats (a pair of bf16 is as wide). k: [panels of keys][pairs of dims][kPanel]; v: [panels of dims][pairs of
 // keys][kPanel]; rows: one panel of keys as they come, widened; q and weights: rows of pairs.
 struct Layout {
   int64_t pairs, keys, dims, k, v, rows, q, s, weights, o, mask, total, s_stride, weight_stride, o_stride;
@@ -22,7 +23,7 @@ Layout layout(const AttentionProblem& p) {
   l.pairs = p.head_dim / 2, l.keys = ceil_div(p.tokens, kPanel) * kPanel, l.dims = ceil_div(p.head_dim, kPanel) * kPanel;
   l.s_stride = l.keys + 16;  // not a multiple of a page: rows must not share cache sets
   l.weight_stride = l.keys / 2 + 16, l.o_stride = l.dims + 16;
-  l.v = l.k + l.keys * l.pairs;
+  l.v = l.k + l.keys * l.dims / 2;
   l.rows = l.v + l.dims * l.keys / 2;
   l.q = l.rows + kPanel * l.dims / 2;
   l.s = l.q + kQueryBlock * l.dims / 2;
@@ -39,7 +40,12 @@ struct Widen {
   E4m3ToBf16 table;
 
   __m512i operator()(const void* from, int64_t index, int64_t count) const {
-    const __mmask32 m = count >= 32 ? ~0u : (1u << count) - 1;
+    if (count >= 32) {
+      if (type == DType::e4m3)
+        return table.half(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(static_cast<const uint8_t*>(from) + index)));
+      return _mm512_loadu_si512(static_cast<const uint16_t*>(from) + index);
+    }
+    const __mmask32 m = (1u << count) - 1;
     if (type == DType::e4m3) return table.half(_mm256_maskz_loadu_epi8(m, static_cast<const uint8_t*>(from) + index));
     return _mm512_maskz_loadu_epi16(m, static_cast<const uint16_t*>(from) + index);
   }
@@ -56,14 +62,15 @@ void widen_row(const AttentionProblem& p, const Widen& widen, const void* from, 
 void pack_keys(const AttentionProblem& p, const AttentionArgs& a, const Layout& l, const Widen& widen, int64_t item, float* scratch) {
   float* rows = scratch + l.rows;
   const int64_t stride = l.dims / 2;
-  const __m512i lanes = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                                           _mm512_set1_epi32(static_cast<int>(stride)));
   for (int64_t key = 0; key < l.keys; key += kPanel) {
     for (int64_t i = 0; i < kPanel; ++i) widen_row(p, widen, a.k, item, key + i, a.k_stride, rows + i * stride);
-    float* to = scratch + l.k + key * l.pairs;
-    for (int64_t pair = 0; pair < l.pairs; ++pair)
-      for (int64_t half = 0; half < 2; ++half)
-        _mm512_storeu_si512(to + pair * kPanel + half * 16, _mm512_i32gather_epi32(lanes, rows + half * 16 * stride + pair, 4));
+    float* to = scratch + l.k + key * stride;
+    for (int64_t pair = 0; pair < stride; pair += 16)
+      for (int64_t half = 0; half < 2; ++half) {
+        __m512i x[16];
+        for (int64_t i = 0; i < 16; ++i) x[i] = _mm512_loadu_si512(rows + (half * 16 + i) * stride + pair);
+        transpose_store(x, reinterpret_cast<char*>(to + pair * kPanel + half * 16), kPanel * sizeof(float));
+      }
   }
 }
 
@@ -140,7 +147,7 @@ void attend(const AttentionProblem& p, const AttentionArgs& a, const QueryBlock&
             float* scratch) {
   float *q = scratch + l.q, *s = scratch + l.s, *weights = scratch + l.weights, *o = scratch + l.o, finish[kQueryBlock];
   load_queries(p, a, l, block, widen, q);
-  multiply(q, l.dims / 2, scratch + l.k, l.pairs, block.rows, l.pairs, block.keys, s, l.s_stride);
+  multiply(q, l.dims / 2, scratch + l.k, l.dims / 2, block.rows, l.pairs, block.keys, s, l.s_stride);
   softmax(p, a, block, s, l.s_stride, kPanel, scratch + l.mask, finish);
   narrow(l, block, s, weights);
   multiply(weights, l.weight_stride, scratch + l.v, l.keys / 2, block.rows, ceil_div(block.keys, 2), p.head_dim, o, l.o_stride);

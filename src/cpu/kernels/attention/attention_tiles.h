@@ -3,6 +3,7 @@
 #pragma once
 #include "cpu/kernels/attention/attention_softmax_inl.h"
 #include "cpu/simd/e4m3_avx512.h"
+#include "cpu/simd/transpose_avx512.h"
 
 namespace octet::cpu {
 namespace {
@@ -84,28 +85,6 @@ inline TileLayout tile_layout(const AttentionProblem& p) {
   return l;
 }
 
-// Transposes a 16 x 16 matrix of 32-bit elements, rows in x, and stores its rows 64 bytes apart.
-inline void transpose_store(const __m512i (&x)[16], char* to) {
-  __m512i a[16], b[16];
-  for (int i = 0; i < 16; i += 2) {
-    a[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
-    a[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4)
-    for (int j = 0; j < 2; ++j) {
-      b[i + 2 * j] = _mm512_unpacklo_epi64(a[i + j], a[i + j + 2]);
-      b[i + 2 * j + 1] = _mm512_unpackhi_epi64(a[i + j], a[i + j + 2]);
-    }
-  for (int j = 0; j < 4; ++j) {  // b[4 i + j]: column 4 lane + j of rows 4 i .. 4 i + 3
-    const __m512i low = _mm512_shuffle_i32x4(b[j], b[4 + j], 0x88), high = _mm512_shuffle_i32x4(b[j], b[4 + j], 0xdd);
-    const __m512i low2 = _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0x88), high2 = _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0xdd);
-    _mm512_store_si512(to + j * 64, _mm512_shuffle_i32x4(low, low2, 0x88));
-    _mm512_store_si512(to + (4 + j) * 64, _mm512_shuffle_i32x4(high, high2, 0x88));
-    _mm512_store_si512(to + (8 + j) * 64, _mm512_shuffle_i32x4(low, low2, 0xdd));
-    _mm512_store_si512(to + (12 + j) * 64, _mm512_shuffle_i32x4(high, high2, 0xdd));
-  }
-}
-
 // K^T: dims 2i and 2i + 1 of a token are one 32-bit element, so a right tile is the transpose of 16 tokens x 16 such elements.
 template <class Rows>
 inline void pack_keys(const Rows& rows, const TileLayout& l, const AttentionProblem& p, const uint8_t* k, int64_t stride, char* to) {
@@ -119,8 +98,8 @@ inline void pack_keys(const Rows& rows, const TileLayout& l, const AttentionProb
         low[i] = x.low;
       }
       char* at = to + (tile * l.dim_steps + step) * kTileBytes;
-      transpose_store(high, at);
-      if constexpr (Rows::kPlanes == 2) transpose_store(low, at + l.k_plane);
+      transpose_store(high, at, 64);
+      if constexpr (Rows::kPlanes == 2) transpose_store(low, at + l.k_plane, 64);
     }
 }
 
