@@ -226,8 +226,9 @@ void add_rooflines(Engine& engine, const RoofOf& roof_of) {
   };
   const Roof* memory = rate([](const Roof& roof) { return roof.memory; });
   for (Step& step : engine.steps) {
-    const auto [name, products] = roof_of(step);
-    const Roof* compute = rate([&](const Roof& roof) { return !roof.memory && roof.name == name; });
+    const auto needed = roof_of(step);  // no structured binding: clang 14, which builds the fuzzers, cannot capture one
+    const double products = needed.second;
+    const Roof* compute = rate([&](const Roof& roof) { return !roof.memory && roof.name == needed.first; });
     const double compute_ms = compute && compute->rate > 0 ? 1e3 * step.flops * products / compute->rate : 0;
     const double memory_ms = memory && memory->rate > 0 ? 1e3 * static_cast<double>(step.bytes) / memory->rate : 0;
     if (compute_ms == 0 && memory_ms == 0) continue;
