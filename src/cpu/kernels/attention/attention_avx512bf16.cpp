@@ -40,14 +40,8 @@ struct Widen {
   E4m3ToBf16 table;
 
   __m512i operator()(const void* from, int64_t index, int64_t count) const {
-    if (count >= 32) {
-      if (type == DType::e4m3)
-        return table.half(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(static_cast<const uint8_t*>(from) + index)));
-      return _mm512_loadu_si512(static_cast<const uint16_t*>(from) + index);
-    }
-    const __mmask32 m = (1u << count) - 1;
-    if (type == DType::e4m3) return table.half(_mm256_maskz_loadu_epi8(m, static_cast<const uint8_t*>(from) + index));
-    return _mm512_maskz_loadu_epi16(m, static_cast<const uint16_t*>(from) + index);
+    if (type == DType::e4m3) return table.load(static_cast<const uint8_t*>(from) + index, count);
+    return load_halves(static_cast<const uint16_t*>(from) + index, count);
   }
 };
 

@@ -21,27 +21,23 @@ inline Planes split_planes(__m512 x, __m512 y) {
   return {(__m512i)_mm512_cvtne2ps_pbh(y_high, x_high), (__m512i)_mm512_cvtne2ps_pbh(_mm512_sub_ps(y, y_high), _mm512_sub_ps(x, x_high))};
 }
 
-inline __mmask32 first32(int64_t count) { return count >= 32 ? ~__mmask32{0} : (__mmask32{1} << count) - 1; }
-
 // Up to 32 values of a row, zeros after `count` (>= 1).
 struct E4m3Rows {
   static constexpr int kBytes = 1, kPlanes = 1;
   static constexpr bool kPlainWeights = false;  // weights that are not quantized: one bf16, or two planes
   E4m3ToBf16 table;
-  Planes load(const uint8_t* from, int64_t count) const {
-    return {table.half(_mm256_maskz_loadu_epi8(first32(count), from)), _mm512_setzero_si512()};
-  }
+  Planes load(const uint8_t* from, int64_t count) const { return {table.load(from, count), _mm512_setzero_si512()}; }
 };
 struct Bf16Rows {
   static constexpr int kBytes = 2, kPlanes = 1;
   static constexpr bool kPlainWeights = true;
-  Planes load(const uint8_t* from, int64_t count) const { return {_mm512_maskz_loadu_epi16(first32(count), from), _mm512_setzero_si512()}; }
+  Planes load(const uint8_t* from, int64_t count) const { return {load_halves(from, count), _mm512_setzero_si512()}; }
 };
 struct F16Rows {
   static constexpr int kBytes = 2, kPlanes = 2;
   static constexpr bool kPlainWeights = false;
   Planes load(const uint8_t* from, int64_t count) const {
-    const __m512i bits = _mm512_maskz_loadu_epi16(first32(count), from);
+    const __m512i bits = load_halves(from, count);
     Planes planes = split_planes(_mm512_cvtph_ps(_mm512_castsi512_si256(bits)), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(bits, 1)));
     // Infinity minus infinity: an infinity or NaN is all in its high plane.
     const __m512i exponent = _mm512_set1_epi16(0x7c00);

@@ -11,16 +11,12 @@ namespace {
 
 constexpr int kTileBytes = 1024;  // 16 rows of 64 bytes
 
-inline __mmask32 first32(int64_t count) { return count >= 32 ? ~0u : (1u << count) - 1; }
-
 struct E4m3Operand {
   static constexpr int kPlanes = 1, kBytes = 1, kWeightBytes = 1;
   static constexpr bool kDirect = false;
   E4m3ToBf16 table;
 
-  void expand(const uint8_t* a, int64_t count, char* tile) const {
-    _mm512_store_si512(tile, table.half(_mm256_maskz_loadu_epi8(first32(count), a)));
-  }
+  void expand(const uint8_t* a, int64_t count, char* tile) const { _mm512_store_si512(tile, table.load(a, count)); }
   void expand2(const uint8_t* a, char* tile, char* next) const {
     __m512i first, second;
     table.ordered(_mm512_loadu_si512(a), first, second);
@@ -47,7 +43,7 @@ struct Bf16Operand {
   static constexpr int kPlanes = 1, kBytes = 2, kWeightBytes = 2;
   static constexpr bool kDirect = true;
 
-  void expand(const uint8_t* a, int64_t count, char* tile) const { _mm512_store_si512(tile, _mm512_maskz_loadu_epi16(first32(count), a)); }
+  void expand(const uint8_t* a, int64_t count, char* tile) const { _mm512_store_si512(tile, load_halves(a, count)); }
   void expand2(const uint8_t* a, char* tile, char* next) const {
     _mm512_store_si512(tile, _mm512_loadu_si512(a));
     _mm512_store_si512(next, _mm512_loadu_si512(a + 64));
@@ -71,9 +67,7 @@ struct F16Operand {
     _mm512_store_si512(high_row, high);
     _mm512_store_si512(low_row, (__m512i)_mm512_cvtne2ps_pbh(low1, low0));
   }
-  void expand(const uint8_t* a, int64_t count, char* tile) const {
-    split(_mm512_maskz_loadu_epi16(first32(count), a), tile, tile + 2 * kTileBytes);
-  }
+  void expand(const uint8_t* a, int64_t count, char* tile) const { split(load_halves(a, count), tile, tile + 2 * kTileBytes); }
   void expand2(const uint8_t* a, char* tile, char* next) const {
     split(_mm512_loadu_si512(a), tile, tile + 2 * kTileBytes);
     split(_mm512_loadu_si512(a + 64), next, next + 2 * kTileBytes);

@@ -19,17 +19,11 @@ struct DotArithmetic {
 
   static int64_t units(const GemmProblem& p) { return (p.k + kAmxStep - 1) / kAmxStep * (kAmxStep / 2); }
 
-  // Up to 32 elements of a row, zeros beyond. Masked loads are slow on these CPUs (docs/kernels/gemm.md): only where they are needed.
-  __m512i widened(const uint8_t* from, int64_t count) const {
-    const __mmask32 m = count >= 32 ? ~0u : (1u << count) - 1;
-    if constexpr (kA == DType::e4m3)
-      return table.half(count >= 32 ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)) : _mm256_maskz_loadu_epi8(m, from));
-    else return count >= 32 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi16(m, from);
-  }
   void widen_a(const GemmProblem& p, const void* a, int64_t row, int64_t unit, int64_t count, float* out) const {
     for (int64_t i = 0; i < count; i += 16) {  // 16 pairs
-      const int64_t index = row * p.k + (unit + i) * 2;
-      _mm512_storeu_si512(out + i, widened(static_cast<const uint8_t*>(a) + index * (kA == DType::e4m3 ? 1 : 2), p.k - (unit + i) * 2));
+      const int64_t index = row * p.k + (unit + i) * 2, left = p.k - (unit + i) * 2;
+      if constexpr (kA == DType::e4m3) _mm512_storeu_si512(out + i, table.load(static_cast<const uint8_t*>(a) + index, left));
+      else _mm512_storeu_si512(out + i, load_halves(static_cast<const uint16_t*>(a) + index, left));
     }
   }
   void widen_w(const GemmProblem& p, const void* packed, int64_t block, int64_t unit, int64_t count, float* out) const {
