@@ -202,7 +202,7 @@ TEST_F(CudaBackendTest, AfterAnIllegalAddressEveryCallSaysSo) {
   const auto lose = [&] {
     const auto plan = std::make_shared<plan::Plan>(plan::testing::text_plan());
     const auto context = backend->prepare(plan, {})->new_context();
-    Items items(*plan, 1);
+    Items items(*plan, 2);
     context->run(1, items.inputs, items.outputs, nullptr);
     ::setenv("FAKE_CUDA_LOSE", "700", 1);
     std::string first, second;

@@ -34,16 +34,7 @@ inline F32x8 select(F32x8::Mask m, F32x8 yes, F32x8 no) { return select(_mm256_c
 // anything in [0, 2^-126]: what a softmax would do with it is lost in its sum. Half the work of exp(): a minimax polynomial of
 // degree 5 with p(0) = 1 on an interval of length 1, and no reduction by ln 2.
 #if defined(__AVX512F__)
-inline F32x16 exp2_nonpositive(F32x16 x) {
-  const __m512 f = _mm512_reduce_ps(x.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);  // x - floor(x): [0, 1)
-  __m512 p = _mm512_set1_ps(0x1.e974fcp-10f);
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.277854p-7f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.c91ce6p-5f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.ebdb56p-3f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.62e4bap-1f));
-  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
-  return {_mm512_scalef_ps(p, x.v)};  // takes the floor of x itself
-}
+inline F32x16 exp2_nonpositive(F32x16 x) { return exp2(x); }
 #else
 template <class V>
 inline V exp2_nonpositive(V x) {

@@ -16,8 +16,9 @@ struct alignas(64) SumBlock {
 
 class FinishQueue {
  public:
-  // A block of sums takes `steps` tile steps from one push() to the next; step() keeps pace with that.
-  FinishQueue(FinishRows finish, const FinishArgs& args, int64_t steps) : finish_(finish), args_(args), steps_(steps) {}
+  // A block of sums takes `steps` tile steps from one push() to the next; step() is done with it in half of them: later its sums would
+  // have left L1, where the operands of the tiles stream through (docs/kernels/gemm.md).
+  FinishQueue(FinishRows finish, const FinishArgs& args, int64_t steps) : finish_(finish), args_(args), steps_((steps + 1) / 2) {}
 
   void push(SumBlock& block, int64_t row, int64_t rows, int64_t col) {
     block.row = row, block.rows = rows, block.col = col;

@@ -1,5 +1,6 @@
-// Times GEMMs: gemm_bench [options] gemm:e4m3xe4m3->e4m3:2056x3072x1024[+bias][+quick_gelu|+gelu_erf|+gelu_tanh][+residual] (m x n x k).
-// GFLOP/s counts 2 m n k. Options: cpu/kernels/kernel_bench.h.
+// Times GEMMs: gemm_bench [options]
+// gemm:e4m3xe4m3->e4m3:2056x3072x1024[+bias][+quick_gelu|+gelu_erf|+gelu_tanh][+residual][+tiled_a][+tiled_out] (m x n x k). GFLOP/s counts
+// 2 m n k. Options: cpu/kernels/kernel_bench.h.
 #include "cpu/kernels/gemm/gemm.h"
 #include "cpu/kernels/kernel_bench.h"
 
@@ -18,7 +19,7 @@ bool parse(const std::string& text, GemmProblem& p, int64_t& m) {
   if (!a || !w || !out || rows < 0 || n < 0 || k < 0) return false;
   const auto has = [&](const char* flag) { return text.find(flag) != std::string::npos; };
   const Act act = has("+quick_gelu") ? Act::kQuickGelu : has("+gelu_tanh") ? Act::kGeluTanh : has("+gelu") ? Act::kGeluErf : Act::kNone;
-  p = {*a, *w, *out, n, k, act, has("+residual")};
+  p = {*a, *w, *out, n, k, act, has("+residual"), has("+tiled_a"), has("+tiled_out")};
   m = rows;
   return true;
 }
@@ -27,9 +28,15 @@ bool bench(const std::string& text, const Options& options) {
   GemmProblem p;
   int64_t m = 0;
   if (!parse(text, p, m)) return false;
-  const AlignedBytes a = random_values(p.a, m * p.k, 40), w = random_values(p.w, p.n * p.k, 40);
+  AlignedBytes a = random_values(p.a, m * p.k, 40);
+  const AlignedBytes w = random_values(p.w, p.n * p.k, 40);
+  if (p.tiled_a) {
+    AlignedBytes tiled(tiled_bytes(m, p.k));
+    tile_rows(p.a, a.data(), m, p.k, tiled.data());
+    a = std::move(tiled);
+  }
   const AlignedBytes residual = random_values(p.out, p.residual ? m * p.n : 0, 1);
-  const AlignedBytes y(static_cast<size_t>(m * p.n) * size_of(p.out));
+  const AlignedBytes y(p.tiled_out ? tiled_bytes(m, p.n) : static_cast<size_t>(m * p.n) * size_of(p.out));
   const auto n = static_cast<size_t>(p.n);
   const std::vector<float> ones(n, 1.f), alpha(n, 1.f / (1600 * static_cast<float>(p.k))), bias(n, 0.1f),
       inv(n, p.out == DType::e4m3 ? 50.f : 1.f);
