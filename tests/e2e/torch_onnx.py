@@ -9,6 +9,7 @@ from collections import Counter
 
 import numpy as np
 import onnx
+import onnxruntime
 from common import BOUND, ROOT, cosines, load_json, running, session
 from fp8_is_real import divide
 
@@ -43,6 +44,12 @@ def inputs_of(model, rng):
                 for row, end in zip(given[name], rng.integers(2, shape[1], ITEMS)):
                     row[end:] = words - 1
     return given
+
+
+def many(model, rng, draws):
+    """The values of several draws behind each other."""
+    drawn = [inputs_of(model, rng) for _ in range(draws)]
+    return {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
 
 
 def outputs(run, path, given):
@@ -87,12 +94,22 @@ def forced(run, path, given, label):
     run.equal(f"{label}: values of {len(told['steps'])} steps beyond their bound", sum(s["unexplained"] for s in told["steps"]), 0)
 
 
+def of_itself(path, given):
+    """onnxruntime without its optimizations: the same file, sums in another order. On random weights a code that falls to the other side
+    moves a row by up to 0.004, so this is as near as anybody comes."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]).run(None, given)[0].astype(np.float32)
+
+
 def in_fp8(run, path, rng):
-    """`octet quantize` of such a file: FP8 products and attention; then scales so small that each site clips, which cannot be left out."""
+    """`octet quantize` of such a file: FP8 products and attention; then scales so small that each site clips, which cannot be left out.
+    octet may be as far from onnxruntime as the FP8 bound, or twice as far as onnxruntime is from itself."""
     model = onnx.load(path)
-    given, flags = inputs_of(model, rng), []
-    for name in given:
-        np.save(run.scratch / f"calib_{name}.npy", np.concatenate([inputs_of(model, rng)[name] for _ in range(8)]))
+    few, given, flags = inputs_of(model, rng), many(model, rng, 4), []
+    for name, array in many(model, rng, 8).items():
+        np.save(run.scratch / f"calib_{name}.npy", array)
         flags += ["--calib-input", f"{name}={run.scratch}/calib_{name}.npy"]
     out = run.scratch / f"{path.stem}-fp8.onnx"
     run.octet("quantize", path, *flags, "-o", out, "--quiet")
@@ -104,10 +121,11 @@ def in_fp8(run, path, rng):
     seen = given["attention_mask"] > 0 if "attention_mask" in given else ...
     truths, distance = [], 0
     for file, label in ((out, "FP8"), (run.scratch / "clipped.onnx", "FP8 clipped")):
-        forced(run, file, given, f"{path.stem}, {label}")
+        forced(run, file, few, f"{path.stem}, {label}")
         truths.append(session(file).run(None, given)[0].astype(np.float32))
         distance = 1 - cosines(outputs(run, file, given), truths[-1])[seen].mean()
-        run.at_most(f"{path.stem}, {label}: 1 - mean cosine to onnxruntime on the same file", distance, 1 - BOUND["fp8"])
+        own = 1 - cosines(of_itself(file, given), truths[-1])[seen].mean()
+        run.at_most(f"{path.stem}, {label}: 1 - mean cosine to onnxruntime on the same file (its own to itself {own:.6f})", distance, max(1 - BOUND["fp8"], 2 * own))
     left_out = 1 - cosines(*truths)[seen].mean()  # how far an engine without the quantizers would be; random weights give no more
     run.check(distance < left_out / 10, f"{path.stem}: a tenth of what leaving the quantizers out costs, {left_out:.4f}")
 
