@@ -60,6 +60,9 @@ TEST_F(ApiTest, SameBitsAloneInABatchAndOnAnyNumberOfThreads) {
     const std::vector<char> input = testing::random_items(one.inputs()[0], 7, 31);
     const std::vector<char> all = run(a, one, 7, input);
     EXPECT_EQ(run(b, three, 7, input), all) << name;
+    const Engine widened = Engine::load(path(name), {.prepack_bf16 = true});
+    Session c(widened);
+    EXPECT_EQ(run(c, widened, 7, input), all) << name;
     const uint64_t item = one.inputs()[0].bytes_per_item, first_output = one.outputs()[0].bytes_per_item;
     for (int64_t i = 0; i < 7; ++i) {
       const auto at = input.begin() + i * static_cast<int64_t>(item);

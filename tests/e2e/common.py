@@ -184,9 +184,11 @@ def tokenized(tool, path, processor, tokens=77):
     return ids
 
 
-def session(path, threads=1):
+def session(path, threads=1, optimized=True):
     import onnxruntime as ort
     options = ort.SessionOptions()
+    if not optimized:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

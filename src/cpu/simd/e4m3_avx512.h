@@ -27,7 +27,7 @@ alignas(64) constexpr std::array<uint8_t, 128> kBf16Low = bf16_bytes<0>();
 alignas(64) constexpr std::array<uint8_t, 128> kBf16High = bf16_bytes<8>();
 
 inline __mmask32 first32(int64_t count) { return count >= 32 ? ~__mmask32{0} : count <= 0 ? __mmask32{0} : (__mmask32{1} << count) - 1; }
-// 32 16-bit elements, zeros from `count` on. Whole vectors without a mask: on AMD Zen 5 a masked load takes several times as long.
+// 32 16-bit elements, zeros from `count` on. Whole vectors without a mask: faster on AMD Zen 5 (docs/kernels/gemm.md).
 inline __m512i load_halves(const void* from, int64_t count) {
   return count >= 32 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi16(first32(count), from);
 }

@@ -35,12 +35,11 @@ AlignedBytes widened(std::span<const std::byte> codes) {
 
 class GemmStep : public PreparedStep {
  public:
-  GemmStep(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms)
-      : op_(op), problem_(problem_of(plan, op, forms)), stored_(problem_.w) {
+  GemmStep(const plan::Plan& plan, const plan::Gemm& op, GemmForms forms) : op_(op), problem_(problem_of(plan, op, forms)) {
     const DType out = problem_.out;
     kernel_ = &choose(gemm_kernels(), problem_, choice);
     if (forms.prepack == Prepack::kBf16 && problem_.w == DType::e4m3) choose_widened();
-    pack(plan.weight_bytes.at(op.weight));
+    pack(plan.weights.at(op.weight).dtype, plan.weight_bytes.at(op.weight));
     bias_ = weight_f32(plan, op.bias, op.n);
     alpha_ = weight_f32(plan, op.channel_scale, op.n, 1);
     mul_.resize(op.n);
@@ -82,15 +81,14 @@ class GemmStep : public PreparedStep {
     }
     problem_ = problem, kernel_ = &row, choice = of_widened;
   }
-  void pack(std::span<const std::byte> weight) {
+  void pack(DType stored, std::span<const std::byte> weight) {
     packed_ = AlignedBytes(kernel_->packed_bytes(problem_));
-    if (problem_.w == stored_) return kernel_->pack(problem_, weight.data(), packed_.data());
+    if (problem_.w == stored) return kernel_->pack(problem_, weight.data(), packed_.data());
     kernel_->pack(problem_, widened(weight).data(), packed_.data());
   }
 
   plan::Gemm op_;
   GemmProblem problem_;
-  DType stored_;  // of the plan's weight; problem_.w is the packed one's
   const GemmKernel* kernel_;
   AlignedBytes packed_;
   std::vector<float> alpha_, bias_, mul_, inv_out_scale_;

@@ -1,15 +1,19 @@
 // out[m,n] = round((act(sum_k a[m,k] * w[n,k] * alpha[n] + bias[n]) * mul[n] + residual[m,n]) / out_scale[n])
 //
 // a: e4m3, f16, bf16 or f32 [m, k] row-major, row stride k. w: [n, k] row-major, packed once by pack(); of a's type, or bf16 beside an
-// e4m3 a (codes widened once for all, which is exact: the same bits come out). Products exact, accumulated in f32; alpha, bias, act, mul,
-// residual and the division in f32; one rounding to the output type (f16, bf16, f32, or e4m3 with saturation). Result bits do not depend on
-// m, on the position of a row, or on the number of threads. Error before the last rounding: <= (k + 8) * 2^-24 * (sum_k |a*w*alpha| +
-// |bias|), carried through the activation (slope <= 1.13, plus 4 ulp of its argument), mul and the sum (gemm_reference.h spells it out).
-// NaN gives NaN. The bf16 kernels take a bf16 below 2^-126 as 0, and may give NaN where an infinite input should give infinity. Tiled: a,
-// or the output, of 8 or bf16 bits lies as the bf16 values that AMX tiles hold, in the order in which they are loaded: strips of 32 rows,
-// in each the steps of 32 columns, in each 32 rows of 64 bytes; columns i and i + 16 of a step are neighbours. The values are those of the
-// plain output, bit for bit. What lies below the last row is not defined. tiled_bytes(), tile_rows() and untile_rows() below. The ladder
-// from the simple to the fast kernel: docs/kernels/gemm.md.
+// e4m3 a (codes widened once for all, which is exact: the same bits come out).
+//
+// Products exact, accumulated in f32; alpha, bias, act, mul, residual and the division in f32; one rounding to the output type (f16, bf16,
+// f32, or e4m3 with saturation). Result bits do not depend on m, on the position of a row, or on the number of threads.
+// Error before the last rounding: <= (k + 8) * 2^-24 * (sum_k |a*w*alpha| + |bias|), carried through the activation (slope <= 1.13,
+// plus 4 ulp of its argument), mul and the sum (gemm_reference.h spells it out). NaN gives NaN. The bf16 kernels take a bf16 below
+// 2^-126 as 0, and may give NaN where an infinite input should give infinity.
+//
+// Tiled: a, or the output, of 8 or bf16 bits lies as the bf16 values that AMX tiles hold, in the order in which they are loaded: strips
+// of 32 rows, in each the steps of 32 columns, in each 32 rows of 64 bytes; columns i and i + 16 of a step are neighbours. The values are
+// those of the plain output, bit for bit. What lies below the last row is not defined. tiled_bytes(), tile_rows() and untile_rows() below.
+//
+// The ladder from the simple to the fast kernel: docs/kernels/gemm.md.
 #pragma once
 #include <cstddef>
 #include <cstdint>
