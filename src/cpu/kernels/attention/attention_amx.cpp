@@ -58,8 +58,8 @@ class AmxAttention {
 
   void load_queries(const QueryBlock& block, int64_t at) {
     const __m512i flip = _mm512_set1_epi16(static_cast<short>(scales_.negate ? 0x8000 : 0));
-    for (int64_t r = 0; r < kTileRows; ++r) {
-      const uint8_t* q = row_at(a_.q, a_.q_stride, block.item, block.row + r);
+    const uint8_t* q = row_at(a_.q, a_.q_stride, block.item, block.row);
+    for (int64_t r = 0; r < kTileRows; ++r, q += a_.q_stride * Operand::kBytes) {
       for (int64_t step = 0; step < l_.dim_steps; ++step) {
         char* to = scratch_ + l_.q + ((at + r) / 16 * l_.dim_steps + step) * kTileBytes + r % 16 * 64;
         Planes x = {_mm512_setzero_si512(), _mm512_setzero_si512()};

@@ -5,7 +5,8 @@
 // A strip is 32 rows of a, a block 32 columns of w: 2 x 2 tiles of sums, 2 + 2 operand tiles. A panel of w, widened, stays in L2. A
 // strip's codes are widened, then multiplied with every block of the panel. Up to k = 2048 a block's sums never leave the tiles; beyond,
 // k is cut into slices and the sums of a chunk of rows wait in memory between them. Done blocks are finished (gemm_amx_queue.h) a row at
-// a time between the tile steps of the next one. A tiled a (gemm.h) is multiplied where it lies, the next strip asked for ahead.
+// a time between the tile steps of the next one. A tiled a (gemm.h) is multiplied where it lies, the next strip asked for ahead; so
+// are, when few rows share them, the weights of the next panel.
 #include <immintrin.h>
 
 #include "cpu/kernels/gemm/gemm_amx_ahead.h"
@@ -97,8 +98,9 @@ class AmxGemm {
   void run() {
     for (int64_t col = mine_.col_begin; col < mine_.col_end; col += b_.panel_blocks * kAmxBlock) {
       col_ = col;
-      blocks_ = min((mine_.col_end - col + kAmxBlock - 1) / kAmxBlock, b_.panel_blocks);
+      blocks_ = blocks_from(col);
       if (b_.whole_k) widen_panel(0, b_.steps);
+      if (b_.whole_k && mine_.row_end - mine_.row_begin <= kFewRows) ask_for_panel(col + b_.panel_blocks * kAmxBlock);
       for (int64_t row = mine_.row_begin; row < mine_.row_end; row += b_.chunk_rows)
         run_chunk(row, min(mine_.row_end, row + b_.chunk_rows));
     }
@@ -110,6 +112,7 @@ class AmxGemm {
   static constexpr int kPackedStep = kAmxBlock * kAmxStep * Operand::kWeightBytes;  // of a block, packed
 
   static constexpr int64_t kHotSteps = 16 / Operand::kPlanes;
+  static constexpr int64_t kFewRows = 512;  // share a panel: its weights, read from memory, then take a tenth of the time
 
   static int64_t min(int64_t x, int64_t y) { return x < y ? x : y; }
   char* take(size_t bytes) {
@@ -142,6 +145,16 @@ class AmxGemm {
         else run_strip<1>(row, rows, step, steps, sums);
       }
     }
+  }
+
+  int64_t blocks_from(int64_t col) const { return min((mine_.col_end - col + kAmxBlock - 1) / kAmxBlock, b_.panel_blocks); }
+
+  // The packed weights of the panel after this one, while this one is multiplied.
+  void ask_for_panel(int64_t col) {
+    if (col >= mine_.col_end) return;
+    const auto* first = static_cast<const char*>(args_.packed) + col / kAmxBlock * b_.steps * kPackedStep;
+    const int64_t strips = (mine_.row_end - mine_.row_begin + kAmxStrip - 1) / kAmxStrip;
+    weights_ahead_.begin(first, blocks_from(col) * b_.steps * kPackedStep, strips * blocks_ * b_.steps);
   }
 
   const char* tiled_at(int64_t row, int64_t step) const {
@@ -186,6 +199,7 @@ class AmxGemm {
       multiply_step<kHalves, Operand::kPlanes, kHot>(strip_ + s * kStepBytes, w + s * kStepBytes);
       if (s % kAwake == kAwake - 1) _tile_stored(4, nowhere_, 64);
       ahead_.step();
+      weights_ahead_.step();
       queue_.step();
     }
   }
@@ -235,7 +249,7 @@ class AmxGemm {
   SumBlock* sums_;
   char* nowhere_;
   FinishQueue queue_;
-  Ahead ahead_;
+  Ahead ahead_, weights_ahead_;
   int ring_ = 0;
   int64_t col_ = 0, blocks_ = 0;
 };

@@ -9,7 +9,8 @@
 namespace octet::cpu {
 namespace {
 
-constexpr int kTileBytes = 1024;  // 16 rows of 64 bytes
+constexpr int kTileBytes = 1024;     // 16 rows of 64 bytes
+constexpr int64_t kFarAhead = 4096;  // packed weights come from memory: they are asked for so many bytes before they are widened
 
 struct E4m3Operand {
   static constexpr int kPlanes = 1, kBytes = 1, kWeightBytes = 1;
@@ -26,6 +27,7 @@ struct E4m3Operand {
   void widen(const uint8_t* packed, char* tiles, int64_t count) const {
     for (int64_t i = 0; i < count * (kTileBytes / 128); ++i) {
       __m512i first, second;
+      _mm_prefetch(packed + i * 64 + kFarAhead, _MM_HINT_T0);
       table.interleaved(_mm512_load_si512(packed + i * 64), first, second);
       _mm512_store_si512(tiles + i * 128, first);
       _mm512_store_si512(tiles + i * 128 + 64, second);
@@ -76,6 +78,7 @@ struct F16Operand {
     for (int64_t pair = 0; pair < count / 2; ++pair)
       for (int64_t row = 0; row < 32; ++row) {
         char* high = tiles + pair * 4 * kTileBytes + row * 64;
+        _mm_prefetch(packed + (pair * 32 + row) * 64 + kFarAhead, _MM_HINT_T0);
         split(_mm512_load_si512(packed + (pair * 32 + row) * 64), high, high + 2 * kTileBytes);
       }
   }

@@ -1,6 +1,9 @@
 // Times GEMMs: gemm_bench [options]
-// gemm:e4m3xe4m3->e4m3:2056x3072x1024[+bias][+quick_gelu|+gelu_erf|+gelu_tanh][+residual][+tiled_a][+tiled_out] (m x n x k). GFLOP/s counts
-// 2 m n k. Options: cpu/kernels/kernel_bench.h.
+// gemm:e4m3xe4m3->e4m3:2056x3072x1024[+bias][+quick_gelu|+gelu_erf|+gelu_tanh][+residual][+tiled_a][+tiled_out][+cold] (m x n x k). GFLOP/s
+// counts 2 m n k. cold: every run reads weights that no cache holds, as a network larger than the caches does. Options:
+// cpu/kernels/kernel_bench.h.
+#include <cstring>
+
 #include "cpu/kernels/gemm/gemm.h"
 #include "cpu/kernels/kernel_bench.h"
 
@@ -8,6 +11,8 @@ namespace octet::cpu {
 namespace {
 
 using namespace kernel_bench;
+
+constexpr size_t kColdBytes = size_t{512} << 20;  // more than any cache
 
 bool parse(const std::string& text, GemmProblem& p, int64_t& m) {
   char a_name[8], w_name[8], out_name[8];
@@ -42,16 +47,20 @@ bool bench(const std::string& text, const Options& options) {
       inv(n, p.out == DType::e4m3 ? 50.f : 1.f);
   for (const GemmKernel& row : gemm_kernels()) {
     if (!wanted(row, p, options)) continue;
-    AlignedBytes packed(row.packed_bytes(p));
-    row.pack(p, w.data(), packed.data());
+    std::vector<AlignedBytes> packed(1);
+    row.pack(p, w.data(), (packed[0] = AlignedBytes(row.packed_bytes(p))).data());
+    const size_t copies = text.find("+cold") == std::string::npos ? 1 : kColdBytes / std::max<size_t>(1, packed[0].size()) + 1;
+    while (packed.size() < copies) std::memcpy(packed.emplace_back(packed[0].size()).data(), packed[0].data(), packed[0].size());
     std::vector<AlignedBytes> scratch;
     for (int t = 0; t < options.threads; ++t) scratch.emplace_back(row.scratch_bytes(p, m, options.threads));
-    const GemmArgs args{a.data(),    m,           packed.data(), alpha.data(),
-                        bias.data(), ones.data(), inv.data(),    p.residual ? residual.data() : nullptr,
+    const GemmArgs args{a.data(),    m,           nullptr,    alpha.data(),
+                        bias.data(), ones.data(), inv.data(), p.residual ? residual.data() : nullptr,
                         y.data(),    nullptr};
+    std::vector<size_t> runs(static_cast<size_t>(options.threads));  // by thread
     const double work = 2.0 * static_cast<double>(m) * static_cast<double>(p.n) * static_cast<double>(p.k);
     time_kernel(row.name, options, work, "GFLOP/s", [&](int thread) {
       GemmArgs mine = args;
+      mine.packed = packed[runs[static_cast<size_t>(thread)]++ % copies].data();
       mine.scratch = scratch[static_cast<size_t>(thread)].data();
       row.run(p, mine, thread, options.threads);
     });
