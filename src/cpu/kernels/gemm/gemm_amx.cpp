@@ -100,7 +100,7 @@ class AmxGemm {
       col_ = col;
       blocks_ = blocks_from(col);
       if (b_.whole_k) widen_panel(0, b_.steps);
-      if (b_.whole_k && mine_.row_end - mine_.row_begin <= kFewRows) ask_for_panel(col + b_.panel_blocks * kAmxBlock);
+      ask_for_next_panel();
       for (int64_t row = mine_.row_begin; row < mine_.row_end; row += b_.chunk_rows)
         run_chunk(row, min(mine_.row_end, row + b_.chunk_rows));
     }
@@ -149,12 +149,12 @@ class AmxGemm {
 
   int64_t blocks_from(int64_t col) const { return min((mine_.col_end - col + kAmxBlock - 1) / kAmxBlock, b_.panel_blocks); }
 
-  // The packed weights of the panel after this one, while this one is multiplied.
-  void ask_for_panel(int64_t col) {
-    if (col >= mine_.col_end) return;
-    const auto* first = static_cast<const char*>(args_.packed) + col / kAmxBlock * b_.steps * kPackedStep;
-    const int64_t strips = (mine_.row_end - mine_.row_begin + kAmxStrip - 1) / kAmxStrip;
-    weights_ahead_.begin(first, blocks_from(col) * b_.steps * kPackedStep, strips * blocks_ * b_.steps);
+  // Its packed weights, while this panel is multiplied.
+  void ask_for_next_panel() {
+    const int64_t rows = mine_.row_end - mine_.row_begin, next = col_ + b_.panel_blocks * kAmxBlock;
+    if (!b_.whole_k || rows > kFewRows || next >= mine_.col_end) return;
+    const int64_t strips = (rows + kAmxStrip - 1) / kAmxStrip;
+    weights_ahead_.begin(packed_at(b_.panel_blocks, 0), blocks_from(next) * b_.steps * kPackedStep, strips * blocks_ * b_.steps);
   }
 
   const char* tiled_at(int64_t row, int64_t step) const {

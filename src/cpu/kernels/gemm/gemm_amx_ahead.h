@@ -11,8 +11,8 @@ namespace {
 class Ahead {
  public:
   // `bytes` from `first` on, within `tile_steps` calls of step().
-  void begin(const char* first, int64_t bytes, int64_t tile_steps) {
-    at_ = first, left_ = bytes / 64;
+  void begin(const void* first, int64_t bytes, int64_t tile_steps) {
+    at_ = static_cast<const char*>(first), left_ = bytes / 64;
     rate_ = (left_ + tile_steps - 1) / tile_steps;
   }
   void step() {
